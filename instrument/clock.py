@@ -1,0 +1,59 @@
+"""Time: a clock is an iterable of ticks, and the loop does not know whether it is the real one."""
+
+import time
+from collections.abc import Iterator
+
+from instrument.flow import Tick
+
+
+class Real:
+    """Ticks at `fps` on the wall clock: sleeps until the next frame is due.
+
+    Ticks lie on the grid n / fps of the wall clock. One that cannot be begun before the next is due is skipped and
+    counted in `missed`, so a stall is never caught up frame by frame. It ends after `seconds`, or never.
+    """
+
+    def __init__(self, fps: float, bpm: float, seconds: float | None = None) -> None:
+        self.fps, self.bpm, self.seconds, self.missed = fps, bpm, seconds, 0
+
+    def __iter__(self) -> Iterator[Tick]:
+        start, last, n = time.perf_counter(), -1, 0
+        while self.seconds is None or n < round(self.seconds * self.fps):
+            wait = start + n / self.fps - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+            yield Tick(n, n / self.fps, (n - last) / self.fps, n / self.fps * self.bpm / 60)
+            due = int((time.perf_counter() - start) * self.fps)
+            last, n = n, max(n + 1, due)
+            self.missed += n - last - 1
+
+
+class Virtual:
+    """`frames` ticks at `fps` that take no time at all: for rendering offline."""
+
+    missed = 0
+
+    def __init__(self, fps: float, bpm: float, frames: int) -> None:
+        self.fps, self.bpm, self.frames = fps, bpm, frames
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __iter__(self) -> Iterator[Tick]:
+        for n in range(self.frames):
+            yield Tick(n, n / self.fps, 1 / self.fps, n / self.fps * self.bpm / 60)
+
+
+class Replay:
+    """The ticks of a take, exactly as they were."""
+
+    missed = 0
+
+    def __init__(self, ticks: list[Tick]) -> None:
+        self.ticks = ticks
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    def __iter__(self) -> Iterator[Tick]:
+        return iter(self.ticks)

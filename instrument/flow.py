@@ -1,0 +1,96 @@
+"""What flows through the instrument: one frozen type for each arrow of the data path."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One frame's place in time. Time enters the instrument here: nothing else reads a clock.
+
+    index counts the frames of the show (missed ones too), time and dt are seconds, beat is musical time in beats.
+    """
+
+    index: int
+    time: float
+    dt: float
+    beat: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that came in: an address that is a path, and a value 0..1 (centred things rest at 0.5).
+
+    Addresses begin with their source: `midi/cc/74`, `audio/bass`, `key/space`, `osc/…`. One exception to 0..1: under
+    `osc/` the value is the number as it was sent, because only the matrix knows the unit of the parameter it may name.
+    `arrived` is when it came, in seconds of `time.perf_counter`; only the report of latencies reads it.
+    """
+
+    address: str
+    value: float
+    arrived: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Every signal's value 0..1 now, and which were struck (rose from zero) since the last tick.
+
+    A note shorter than a frame reads 0 in `values` and is still in `struck`.
+    """
+
+    values: Mapping[str, float]
+    struck: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterFrame:
+    """Every parameter of every owner for one frame: owner -> name -> value, clamped, in the parameter's own unit."""
+
+    values: Mapping[str, Mapping[str, float]]
+
+    def __getitem__(self, owner: str) -> Mapping[str, float]:
+        return self.values[owner]
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """Where the walk is: `w` [num_ws, w_dim] float32, not yet truncated."""
+
+    w: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What was heard during one tick: samples [n, channels] float32 -1..1, and their rate in Hz."""
+
+    samples: NDArray[np.float32]
+    rate: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One finished picture: `image` [3, H, W] float, -1..1, on the device; its tick; the sound heard meanwhile.
+
+    `arrivals` are the arrival times of the events that this frame is the first to show.
+    """
+
+    image: Tensor
+    tick: Tick
+    sound: Sound | None = None
+    arrivals: tuple[float, ...] = ()
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The picture as uint8 [H, W, 3] RGB on the CPU: made once, on demand, and shared by all outputs (read only).
+
+        A value that is not a number becomes mid-grey, so a bend that explodes never shows as garbage.
+        """
+        eight_bit = self.image.float().mul(127.5).add_(127.5).nan_to_num_(127.5, 255.0, 0.0).clamp_(0, 255).round_()
+        pixels: NDArray[np.uint8] = eight_bit.byte().permute(1, 2, 0).contiguous().cpu().numpy()  # [H, W, 3]
+        pixels.flags.writeable = False
+        return pixels

@@ -1,0 +1,120 @@
+"""The protocols of everything that can be plugged in: no base classes, a plug only has to have these methods.
+
+How plugs are built: the constructor's keyword-only arguments are the plug's settings, filled from its table in the
+patch. A few names are supplied by the instrument to every constructor that asks for them: `seed`, `anchors`, `fps`,
+`live` (False when rendering offline) and `status` (a function that returns the running report as a dict).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from instrument.flow import Event, Frame, Latent, Signals, Sound, Tick
+
+SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "status"})
+
+
+class Unavailable(Exception):
+    """Something this machine lacks (a device, a display, a package): what, and the one thing that mends it.
+
+    Raised while a plug is built; the show goes on without the plug.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}; {remedy}" if remedy else what)
+        self.what, self.remedy = what, remedy
+
+
+class Closed(Exception):
+    """The performer closed this output, and with it the show."""
+
+
+class Input(Protocol):
+    """`inputs/NAME.py`, class `Input`: what comes from outside, as events."""
+
+    def poll(self, tick: Tick) -> Sequence[Event]:
+        """What has come since the last tick, in order of arrival. Never waits."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the device."""
+        ...
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """An input that also hears sound, so that recordings carry it."""
+
+    def heard(self) -> Sound | None:
+        """The sound since the last call."""
+        ...
+
+
+class Modulator(Protocol):
+    """`modulators/NAME.py`, class `Modulator`: a signal of our own. `step` has its parameters as further arguments."""
+
+    def step(self, tick: Tick, signals: Signals, **parameters: float) -> float:
+        """The signal's value 0..1 now; `signals` holds what came in and what modulators said last."""
+        ...
+
+
+class Space(Protocol):
+    """What a walk walks in: a generator's latent space."""
+
+    z_dim: int
+
+    def map(self, z: Tensor) -> Tensor:
+        """z [N, z_dim] standard normal -> w [N, num_ws, w_dim]."""
+        ...
+
+
+class Walk(Protocol):
+    """`walks/NAME.py`, class `Walk(space, *, seed, anchors, …)`: the path through the latent space."""
+
+    def step(self, tick: Tick, **parameters: float) -> Latent:
+        """Where the walk is at this tick."""
+        ...
+
+
+class Bend(Protocol):
+    """What a generator calls at every named layer: x [N, C, h, w] -> the same shape."""
+
+    def __call__(self, layer: str, x: Tensor) -> Tensor: ...
+
+
+class Generator(Space, Protocol):
+    """`generators/NAME.py`, class `Generator(folder, device)`: a network that plays a model folder."""
+
+    def layers(self) -> Mapping[str, tuple[int, int, int]]:
+        """Every layer that can be bent, in order of depth: name -> (channels, height, width)."""
+        ...
+
+    def render(self, latent: Latent, bend: Bend, **parameters: Tensor) -> Tensor:
+        """The picture [3, H, W], about -1..1, on the device."""
+        ...
+
+
+Delivery = Literal["here", "latest", "every"]
+
+
+class Output(Protocol):
+    """`outputs/NAME.py`, class `Output`: where frames go.
+
+    `delivery` says how: "here" in the render thread, "latest" in a thread of its own that takes the newest frame,
+    "every" in a thread of its own that takes them all. `target` names the setting that `--output NAME:TEXT` fills.
+    """
+
+    delivery: ClassVar[Delivery]
+    target: ClassVar[str | None]
+
+    def show(self, frame: Frame) -> None:
+        """Take one frame. Always called from the same thread, which also calls `close`."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun and let go."""
+        ...
+
+
+Settings = dict[str, Any]
