@@ -1,0 +1,77 @@
+"""Finding things by name: plugs, ops, and the patches, scenes and models that are data."""
+
+import importlib
+import os
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from instrument.bend import OPS, Op
+from instrument.parameters import unknown
+
+Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
+CLASSES = {"inputs": "Input", "modulators": "Modulator", "walks": "Walk", "generators": "Generator", "outputs": "Output"}
+PACKAGE = Path(__file__).parent
+PLUGS = os.environ.get("PHOSPHENE_PLUGS")  # a folder of plugs of the user's own, laid out like this package
+
+
+def plugs(kind: Kind | Literal["bends"]) -> list[str]:
+    """The names of all plugs of a kind: the files in its folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(folder(kind).__path__))
+
+
+def plug(kind: Kind, name: str) -> Any:
+    """The class of a plug: imports `instrument/KIND/NAME.py`, and no other plug.
+
+    Raises KeyError with the nearest name if there is no such file.
+    """
+    if name not in plugs(kind):
+        raise KeyError(unknown(kind.removesuffix("s"), name, plugs(kind)))
+    return getattr(importlib.import_module(f"{folder(kind).__name__}.{name}"), CLASSES[kind])
+
+
+def op(name: str) -> Op:
+    """A bend's op by name. Raises KeyError with the nearest name."""
+    for module in plugs("bends"):
+        importlib.import_module(f"{folder('bends').__name__}.{module}")
+    if name not in OPS:
+        raise KeyError(unknown("op", name, OPS))
+    return OPS[name]
+
+
+def folder(kind: str) -> ModuleType:
+    """The package of a kind of plug, with the user's own folder added to its path."""
+    package = importlib.import_module(f"instrument.{kind}")
+    if PLUGS and (own := str(Path(PLUGS).absolute() / kind)) not in package.__path__:
+        package.__path__.append(own)
+    return package
+
+
+def shelves(kind: Literal["patches", "scenes", "models"]) -> list[Path]:
+    """Where data of a kind is looked for: the working folder first, then what Phosphene came with."""
+    places = [Path.cwd() / kind, PACKAGE / kind, PACKAGE.parent / kind]
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+def data(kind: Literal["patches", "scenes", "models"], name: str) -> Path:
+    """The file (patch, scene) or folder (model) of a name, or of a path if that is what the name is.
+
+    Raises KeyError with the nearest name, and what there is.
+    """
+    if Path(name).exists() and (Path(name).suffix == ".toml" or (kind == "models" and Path(name).is_dir())):
+        return Path(name)
+    listed = names(kind)
+    if name not in listed:
+        raise KeyError(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))
+    return listed[name]
+
+
+def names(kind: Literal["patches", "scenes", "models"]) -> dict[str, Path]:
+    """Everything of a kind on the shelves: name -> file or folder."""
+    pattern = "*/model.toml" if kind == "models" else "*.toml"
+    found: dict[str, Path] = {}
+    for shelf in reversed(shelves(kind)):
+        for path in sorted(shelf.glob(pattern)):
+            found[path.parent.name if kind == "models" else path.stem] = path.parent if kind == "models" else path
+    return found

@@ -1,0 +1,270 @@
+"""StyleGAN2, skip architecture: latent to picture (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN").
+
+Convolutions are written with the style on the activations, y = d · conv(x · s), d = 1 / ‖W · s‖: the same mathematics
+as modulating the weights (section 2.2), without a pass over all weights in every frame. Names of weights are those in
+which published networks come. Letters: N batch, I and O channels in and out, h w map size, R resolution.
+"""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from instrument.flow import Latent
+from instrument.latent.paths import truncate
+from instrument.parameters import Range, unknown
+from instrument.plugs import Bend
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What model.toml says of a network: sizes, and the activation clamp (0 for none)."""
+
+    resolution: int
+    z_dim: int
+    w_dim: int
+    channel_base: int
+    channel_max: int
+    mapping_layers: int
+    clamp: float = 256.0
+
+    @property
+    def blocks(self) -> list[int]:
+        """The resolutions of the synthesis blocks, from 4 up."""
+        return [2**k for k in range(2, self.resolution.bit_length())]
+
+    @property
+    def num_ws(self) -> int:
+        return 2 * len(self.blocks)
+
+    def channels(self, resolution: int) -> int:
+        return min(self.channel_base // resolution, self.channel_max)
+
+
+class Generator:
+    """A StyleGAN2 model folder, ready to play: `model.toml` and `weights.safetensors`.
+
+    Raises ValueError naming file and key if either is missing, lacks something or does not fit the other.
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.config = read_config(folder / "model.toml")
+        weights = read_weights(folder / "weights.safetensors", self.config)
+        weights = {name: weight.to(device, torch.float32) for name, weight in weights.items()}
+        self.z_dim, self.device = self.config.z_dim, device
+        self.mean = weights["mapping.w_avg"]  # [w_dim]
+        self.mapping = MappingNetwork(weights, self.config)
+        self.synthesis = SynthesisNetwork(weights, self.config)
+
+    def layers(self) -> dict[str, tuple[int, int, int]]:
+        """Every layer that can be bent: name -> (channels, height, width)."""
+        found = {}
+        for r in self.config.blocks:
+            channels = self.config.channels(r)
+            names = [f"b{r}.const" if r == 4 else f"b{r}.conv0", f"b{r}.conv1"]
+            found |= {name: (channels, r, r) for name in names} | {f"b{r}.rgb": (3, r, r)}
+        return found
+
+    def map(self, z: Tensor) -> Tensor:
+        """z [N, z_dim] -> w [N, num_ws, w_dim], not truncated."""
+        return self.mapping(z.to(self.device))[:, None].expand(-1, self.config.num_ws, -1)
+
+    def render(
+        self,
+        latent: Latent,
+        bend: Bend,
+        *,
+        truncation: Annotated[Tensor, Range(-1, 1.5)] = 0.8,
+        noise: Annotated[Tensor, Range(0, 4)] = 1.0,
+    ) -> Tensor:
+        """The picture [3, R, R] of a latent, each layer passed through `bend`.
+
+        `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites; `noise` scales the trained strengths.
+        """
+        w = truncate(latent.w, truncation, self.mean)  # [num_ws, w_dim]
+        return self.synthesis(w[None], noise, bend)[0]
+
+
+class MappingNetwork:
+    """z to w: normalised, then fully connected layers with a learning rate of 0.01 (Karras et al. 2019, section 2)."""
+
+    def __init__(self, weights: Weights, config: Config) -> None:
+        self.layers = []
+        for i in range(config.mapping_layers):
+            weight, bias = weights[f"mapping.fc{i}.weight"], weights[f"mapping.fc{i}.bias"]
+            self.layers.append((weight * (0.01 / math.sqrt(weight.shape[1])), bias * 0.01))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()  # [N, z_dim]
+        for weight, bias in self.layers:
+            x = F.leaky_relu(F.linear(x, weight, bias), 0.2) * math.sqrt(2)
+        return x  # [N, w_dim]
+
+
+class SynthesisNetwork:
+    """w to picture: a constant 4×4, then a block for each doubling, each adding its colours to the picture so far."""
+
+    def __init__(self, weights: Weights, config: Config) -> None:
+        self.const = weights["synthesis.b4.const"][None].contiguous(memory_format=torch.channels_last)
+        self.blocks = []
+        for r in config.blocks:
+            block = {name.removeprefix(f"synthesis.b{r}."): weight for name, weight in weights.items()}
+            first = None if r == 4 else Layer(block, "conv0", config.clamp)
+            self.blocks.append((r, first, Layer(block, "conv1", config.clamp), ToRGB(block, config.clamp)))
+
+    def __call__(self, w: Tensor, noise: Tensor, bend: Bend) -> Tensor:
+        x, image, row = self.const, None, 0
+        for r, conv0, conv1, to_rgb in self.blocks:
+            if conv0 is None:
+                x = bend(f"b{r}.const", x.expand(len(w), -1, -1, -1))  # [N, C, 4, 4]
+            else:
+                x = bend(f"b{r}.conv0", conv0(x, w[:, row - 1], noise))  # [N, C, r, r]
+            x = bend(f"b{r}.conv1", conv1(x, w[:, row], noise))
+            # the colours of a block take the row of w that the next block's first convolution takes too
+            image = bend(f"b{r}.rgb", to_rgb(x, w[:, row + 1], image))  # [N, 3, r, r]
+            row += 2
+        assert image is not None
+        return image
+
+
+class Layer:
+    """A styled convolution: modulated and demodulated 3×3, noise, bias, activation; `conv0` doubles the size first."""
+
+    def __init__(self, block: Weights, name: str, clamp: float) -> None:
+        own = {key.removeprefix(f"{name}."): weight for key, weight in block.items()}
+        self.weight = own["weight"].contiguous(memory_format=torch.channels_last)  # [O, I, 3, 3]
+        self.up = name == "conv0"
+        if self.up:
+            self.transposed = own["weight"].transpose(0, 1).contiguous(memory_format=torch.channels_last)
+            self.filter = up_filter(own["resample_filter"], len(self.weight))
+        self.square = own["weight"].square().sum((2, 3)).t()  # [I, O]
+        self.affine = Affine(own)
+        self.bias = own["bias"].view(1, -1, 1, 1)
+        self.noise = own["noise_const"] * own["noise_strength"]  # [h, w]
+        self.clamp = clamp
+
+    def __call__(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        style = self.affine(w)  # [N, I]
+        demodulation = (style.square() @ self.square + 1e-8).rsqrt()  # [N, O]
+        x = x * style[:, :, None, None]
+        if self.up:
+            x = F.conv_transpose2d(x, self.transposed, stride=2)  # [N, O, 2h+1, 2w+1]
+            x = F.conv2d(x, self.filter, padding=1, groups=len(self.weight))  # [N, O, 2h, 2w]
+        else:
+            x = F.conv2d(x, self.weight, padding=1)  # [N, O, h, w]
+        x = x * demodulation[:, :, None, None] + (self.bias + self.noise * noise)
+        x = F.leaky_relu_(x, 0.2).mul_(math.sqrt(2))
+        return x.clamp_(-self.clamp, self.clamp) if self.clamp else x
+
+
+class ToRGB:
+    """A block's colours: a modulated 1×1 convolution, added to the doubled picture of the blocks before."""
+
+    def __init__(self, block: Weights, clamp: float) -> None:
+        own = {key.removeprefix("torgb."): weight for key, weight in block.items()}
+        self.weight = own["weight"][:, :, 0, 0]  # [3, I]
+        self.bias, self.affine, self.clamp = own["bias"].view(1, 3, 1, 1), Affine(own), clamp
+        self.filter = up_filter(block["resample_filter"], 3)
+
+    def __call__(self, x: Tensor, w: Tensor, image: Tensor | None) -> Tensor:
+        style = self.affine(w) / math.sqrt(self.weight.shape[1])  # [N, I]
+        mixed = torch.einsum("oi,ni->noi", self.weight, style)  # [N, 3, I]
+        colours = (mixed @ x.flatten(2)).view(len(x), 3, *x.shape[2:]) + self.bias  # [N, 3, h, w]
+        if self.clamp:
+            colours = colours.clamp_(-self.clamp, self.clamp)
+        return colours if image is None else colours + doubled(image, self.filter)
+
+
+class Affine:
+    """A layer's style from a row of w: w [N, w_dim] -> [N, I]."""
+
+    def __init__(self, own: Weights) -> None:
+        weight = own["affine.weight"]
+        self.weight, self.bias = weight / math.sqrt(weight.shape[1]), own["affine.bias"]
+
+    def __call__(self, w: Tensor) -> Tensor:
+        return F.linear(w, self.weight, self.bias)
+
+
+def up_filter(taps: Tensor, channels: int) -> Tensor:
+    """The smoothing filter [channels, 1, 4, 4] for doubled maps: gain 4 makes up for the zeros between the samples."""
+    return (4 * taps.flip((0, 1))).expand(channels, 1, *taps.shape).contiguous()
+
+
+def doubled(image: Tensor, taps: Tensor) -> Tensor:
+    """image [N, 3, h, w] at twice the size: zeros between the samples, smoothed."""
+    n, c, h, w = image.shape
+    sparse = image.new_zeros(n, c, 2 * h, 2 * w)
+    sparse[:, :, ::2, ::2] = image
+    return F.conv2d(F.pad(sparse, (2, 1, 2, 1)), taps, groups=c)  # [N, 3, 2h, 2w]
+
+
+def expected(config: Config) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every weight of such a network."""
+    z, w = config.z_dim, config.w_dim
+    shapes: dict[str, tuple[int, ...]] = {"mapping.w_avg": (w,)}
+    for i in range(config.mapping_layers):
+        shapes |= {f"mapping.fc{i}.weight": (w, z if i == 0 else w), f"mapping.fc{i}.bias": (w,)}
+    for r in config.blocks:
+        out, below, block = config.channels(r), config.channels(max(r // 2, 4)), f"synthesis.b{r}."
+        shapes |= {f"{block}resample_filter": (4, 4)}
+        if r == 4:
+            shapes |= {f"{block}const": (out, 4, 4)}
+        for name, channels in [("conv0", below), ("conv1", out)][r == 4 :]:
+            layer = f"{block}{name}."
+            shapes |= {f"{layer}weight": (out, channels, 3, 3), f"{layer}bias": (out,)}
+            shapes |= {f"{layer}affine.weight": (channels, w), f"{layer}affine.bias": (channels,)}
+            shapes |= {f"{layer}noise_const": (r, r), f"{layer}noise_strength": (), f"{layer}resample_filter": (4, 4)}
+        rgb = f"{block}torgb."
+        shapes |= {f"{rgb}weight": (3, out, 1, 1), f"{rgb}bias": (3,)}
+        shapes |= {f"{rgb}affine.weight": (out, w), f"{rgb}affine.bias": (out,)}
+    return shapes
+
+
+def read_config(path: Path) -> Config:
+    """The sizes in model.toml's table [stylegan2]."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("stylegan2", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    known = {item.name: item for item in fields(Config)}
+    for name, value in table.items():
+        if name not in known:
+            raise ValueError(f"{path}: [stylegan2]: {unknown('key', name, known)}")
+        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{path}: [stylegan2] {name} must be a number from 0, got {value!r}")
+    missing = sorted(known.keys() - table.keys() - {"clamp"})
+    if missing:
+        raise ValueError(f"{path}: [stylegan2] lacks {', '.join(missing)}")
+    config = Config(**table)
+    if config.resolution < 8 or config.resolution & (config.resolution - 1):
+        raise ValueError(f"{path}: [stylegan2] resolution must be a power of two from 8, got {config.resolution}")
+    return config
+
+
+def read_weights(path: Path, config: Config) -> dict[str, Tensor]:
+    """The weights, held against the shapes that the configuration asks for."""
+    try:
+        weights = load_file(path)
+    except Exception as error:  # safetensors raises its own kinds, and OSError
+        raise ValueError(f"{path}: cannot be read as safetensors: {error}") from error
+    shapes = expected(config)
+    for name, shape in shapes.items():
+        if name not in weights:
+            raise ValueError(f"{path}: lacks the tensor {name!r} {list(shape)} that model.toml asks for")
+        if tuple(weights[name].shape) != shape:
+            found = list(weights[name].shape)
+            raise ValueError(f"{path}: tensor {name!r} is {found}, model.toml asks for {list(shape)}")
+    extra = sorted(weights.keys() - shapes.keys())
+    if extra:
+        raise ValueError(f"{path}: unknown tensor {extra[0]!r} ({len(extra)} in all) for what model.toml describes")
+    return weights

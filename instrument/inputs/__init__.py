@@ -1,0 +1,1 @@
+"""Inputs: one file each, found by name."""

@@ -1,0 +1,217 @@
+"""Open Sound Control in: one UDP socket, one thread that reads it, every message an event `osc/<its address>`."""
+
+import fcntl
+import logging
+import math
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from pythonosc.parsing import osc_types as wire
+
+from instrument.flow import Event, Tick
+from instrument.plugs import Unavailable
+from instrument.queued import Inbox
+
+log = logging.getLogger("phosphene")
+
+PORTS_TRIED = 10
+BUFFER_BYTES = 4 << 20
+QUIET_SECONDS = 10.0
+DIFFERENT_COMPLAINTS = 32  # within QUIET_SECONDS: a sender that makes up addresses fills neither the log nor the memory
+DEEPEST_BUNDLE = 16
+
+ADDRESS = re.compile(r"(?:/phosphene(?=/))?((?:/[^\s/#\x00-\x1f\x7f]+)+)")
+LONGEST_ADDRESS = 255
+
+Argument = float | str | None
+NUMBERS: dict[str, Callable[[bytes, int], tuple[float, int]]] = {
+    "i": wire.get_int, "h": wire.get_int64, "f": wire.get_float, "d": wire.get_double,
+}  # fmt: skip
+CONSTANTS: dict[str, Argument] = {"T": 1.0, "F": 0.0, "N": None, "I": None}
+WORDS = {"true": 1.0, "on": 1.0, "false": 0.0, "off": 0.0}
+
+
+class Input:
+    """What other programs send over OSC: `/walk/speed 2` becomes the event `osc/walk/speed` with the value 2.0.
+
+    Listens on `host` (0.0.0.0 is every network) at UDP `port`, or at the next free one of ten: `port` says which it
+    became. A message that is of no use is counted in `rejected` and named in the log; `last_sender` is the ip:port that
+    spoke last. Raises Unavailable if there is no such interface or no free port.
+    """
+
+    def __init__(self, *, port: int = 7770, host: str = "127.0.0.1") -> None:
+        self.inbox, self.packet = Inbox(), Inbox()
+        self.rejected, self.last_sender = 0, ""
+        self.quiet: dict[str, float] = {}
+        self.closing = False
+        self.socket = listening(host, port)
+        self.port: int = self.socket.getsockname()[1]
+        if port not in (0, self.port):
+            log.warning("OSC: port %d is busy. LISTENING ON PORT %d INSTEAD: tell whoever sends", port, self.port)
+        log.info("OSC: %s", whereabouts(host, self.port))
+        self.thread = threading.Thread(target=self.listen, name="osc", daemon=True)
+        self.thread.start()
+
+    def poll(self, tick: Tick) -> Sequence[Event]:
+        return self.inbox.drain()
+
+    def close(self) -> None:
+        self.closing = True
+        host = self.socket.getsockname()[0]
+        wake = "127.0.0.1" if host == "0.0.0.0" else host
+        self.socket.sendto(b"", (wake, self.port))  # closing a socket does not end a recvfrom everywhere
+        self.thread.join(2.0)
+        self.socket.close()
+
+    def listen(self) -> None:
+        """Read packets until closed: the life of the thread."""
+        while True:
+            try:
+                packet, sender = self.socket.recvfrom(65536)
+            except OSError as error:
+                if self.closing:
+                    return
+                self.reject("the socket", error)
+                time.sleep(0.1)  # this thread's own: whatever ails the network is not asked about in a tight loop
+                continue
+            if self.closing:
+                return
+            self.last_sender = f"{sender[0]}:{sender[1]}"
+            self.take(packet)
+
+    def take(self, packet: bytes) -> None:
+        """Put the events of one packet into the inbox, all at once: a bundle is never torn between two frames."""
+        try:
+            for message in messages(packet):
+                self.read(message)
+        except Exception as error:  # from a stranger: whatever it is, this thread must live on
+            self.reject(f"a packet from {self.last_sender.partition(':')[0]}", error)
+        events = self.packet.drain()
+        self.inbox.lost += max(0, len(self.inbox.waiting) + len(events) - (self.inbox.waiting.maxlen or 0))
+        self.inbox.waiting.extend(events)  # one call in C, so a poll sees all of them or none
+
+    def read(self, message: bytes) -> None:
+        """Turn one message into one event, or a trigger into its stroke and release."""
+        address, start = wire.get_string(message, 0)
+        try:
+            path, value = event_address(address), scalar(arguments(message, start))
+        except Exception as error:
+            return self.reject(address[:LONGEST_ADDRESS], error)
+        self.packet.put(path, 1.0 if value is None else value)
+        if value is None:
+            self.packet.put(path, 0.0)
+        return None
+
+    def reject(self, about: str, why: Exception) -> None:
+        """Count what is of no use, and say so once per address in ten seconds."""
+        self.rejected += 1
+        now = time.monotonic()
+        if self.quiet.get(about, 0.0) > now:
+            return
+        self.quiet = {address: until for address, until in self.quiet.items() if until > now}
+        if len(self.quiet) < DIFFERENT_COMPLAINTS:
+            self.quiet[about] = now + QUIET_SECONDS
+            log.warning("OSC: %r from %s ignored: %s (%d so far)", about, self.last_sender, why, self.rejected)
+
+
+def messages(packet: bytes, depth: int = 0) -> Iterator[bytes]:
+    """The messages of a packet in order, bundles unpacked; time tags are passed over, for the senders' clocks differ.
+
+    Raises ValueError where the packet breaks off or is nested too deeply, after what came before.
+    """
+    if not packet.startswith(b"#bundle\0"):
+        yield packet
+        return
+    start = 16  # after the name and the time tag
+    if depth == DEEPEST_BUNDLE or len(packet) < start:
+        raise ValueError("the bundle is cut short" if len(packet) < start else "the bundles are nested too deeply")
+    while start < len(packet):
+        size, start = wire.get_int(packet, start)
+        if not 0 < size <= len(packet) - start:
+            raise ValueError(f"the bundle promises {size} bytes where {len(packet) - start} are left")
+        yield from messages(packet[start : start + size], depth + 1)
+        start += size
+
+
+def arguments(message: bytes, start: int) -> list[Argument]:
+    """The arguments of a message, from its type tags at `start`: numbers, words, None for N and I; arrays are flat."""
+    if start >= len(message):
+        return []  # old senders leave the type tags out with the arguments
+    tags, start = wire.get_string(message, start)
+    if not tags.startswith(","):
+        raise ValueError("it has no type tags")
+    found: list[Argument] = []
+    for tag in tags[1:].translate({ord("["): None, ord("]"): None}):
+        if tag in NUMBERS:
+            value, start = NUMBERS[tag](message, start)
+            found.append(value)
+        elif tag in CONSTANTS:
+            found.append(CONSTANTS[tag])
+        elif tag in "sS":
+            word, start = wire.get_string(message, start)
+            found.append(word)
+        elif tag == "c":
+            code, start = wire.get_int(message, start)
+            found.append(chr(code))
+        else:
+            raise ValueError(f"an argument of type {tag!r} is no number")
+    return found
+
+
+def scalar(given: list[Argument]) -> float | None:
+    """The one number that the arguments stand for: the last of several. None, a trigger, for none, N or I.
+
+    Raises ValueError for a word that is no number, for one that is not finite, and for a relative move.
+    """
+    if not given or given[-1] is None:
+        return None
+    if len(given) > 1 and given[0] in ("+", "-", "*"):
+        raise ValueError("relative moves are not understood, send the value itself")
+    last = given[-1]
+    if isinstance(last, str):
+        word = last.strip().lower()
+        try:
+            last = WORDS[word] if word in WORDS else float(word)
+        except ValueError:
+            raise ValueError(f"{last[:40]!r} is no number") from None
+    value = float(last)
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no value")
+    return value
+
+
+@lru_cache(4096)
+def event_address(address: str) -> str:
+    """`/walk/speed` -> `osc/walk/speed`; a leading `/phosphene` is dropped, a pattern is passed on as it is."""
+    form = ADDRESS.fullmatch(address)
+    if form is None or len(address) > LONGEST_ADDRESS:
+        raise ValueError(f"an address is /name/name without spaces, at most {LONGEST_ADDRESS} characters")
+    return "osc" + form[1]
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A bound UDP socket with a large receive buffer, on `port` or the next free one of ten; 0 is any free port."""
+    if not 0 <= port <= 65535:
+        raise ValueError(f"osc: port must be in range 0..65535, got {port}")
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # or as much of it as the system grants
+    for attempt in range(port, min(port + PORTS_TRIED, 65536)):
+        try:
+            bound.bind((host, attempt))
+        except PermissionError as error:
+            why, remedy = error, "choose a port above 1023"
+        except OSError as error:
+            why, remedy = error, "host is 127.0.0.1 for this computer, 0.0.0.0 for the network, or one of its addresses"
+            if error.errno in (98, 48, 10048):  # address in use: Linux, macOS, Windows
+                why, remedy = error, "choose another port"
+                continue
+            break
+        else:
+            return bound
+    bound.close()
+    raise Unavailable(f"OSC cannot listen on {host}:{port} ({why})", remedy)

@@ -1,0 +1,1 @@
+"""Hearing: pure numpy, audio blocks to features."""

@@ -1,0 +1,1 @@
+"""Modulators: one file each, found by name."""

@@ -1,0 +1,1 @@
+"""Outputs: one file each, found by name."""

@@ -1,0 +1,1 @@
+"""Walks: one file each, found by name."""
