@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -27,6 +27,13 @@ class Op:
 OPS: dict[str, Op] = {}
 
 
+OpFunction = TypeVar("OpFunction", bound=Callable[..., Tensor])
+
+
+@overload
+def op(function: OpFunction) -> OpFunction: ...
+@overload
+def op(*, identity: bool) -> Callable[[OpFunction], OpFunction]: ...
 def op(function: Callable[..., Tensor] | None = None, *, identity: bool = True) -> Any:
     """Register an op under its function's name.
 

@@ -11,7 +11,13 @@ from instrument.bend import OPS, Op
 from instrument.parameters import unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
-CLASSES = {"inputs": "Input", "modulators": "Modulator", "walks": "Walk", "generators": "Generator", "outputs": "Output"}
+CLASSES = {
+    "inputs": "Input",
+    "modulators": "Modulator",
+    "walks": "Walk",
+    "generators": "Generator",
+    "outputs": "Output",
+}
 PACKAGE = Path(__file__).parent
 PLUGS = os.environ.get("PHOSPHENE_PLUGS")  # a folder of plugs of the user's own, laid out like this package
 

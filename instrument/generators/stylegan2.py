@@ -67,11 +67,11 @@ class Generator:
 
     def layers(self) -> dict[str, tuple[int, int, int]]:
         """Every layer that can be bent: name -> (channels, height, width)."""
-        found = {}
+        found: dict[str, tuple[int, int, int]] = {}
         for r in self.config.blocks:
             channels = self.config.channels(r)
             names = [f"b{r}.const" if r == 4 else f"b{r}.conv0", f"b{r}.conv1"]
-            found |= {name: (channels, r, r) for name in names} | {f"b{r}.rgb": (3, r, r)}
+            found |= dict.fromkeys(names, (channels, r, r)) | {f"b{r}.rgb": (3, r, r)}
         return found
 
     def map(self, z: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class Layer:
             x = F.conv2d(x, self.filter, padding=1, groups=len(self.weight))  # [N, O, 2h, 2w]
         else:
             x = F.conv2d(x, self.weight, padding=1)  # [N, O, h, w]
-        x = x * demodulation[:, :, None, None] + (self.bias + self.noise * noise)
+        x = x.mul_(demodulation[:, :, None, None]).add_(self.noise * noise).add_(self.bias)
         x = F.leaky_relu_(x, 0.2).mul_(math.sqrt(2))
         return x.clamp_(-self.clamp, self.clamp) if self.clamp else x
 

@@ -1,14 +1,16 @@
 """Open Sound Control in: one UDP socket, one thread that reads it, every message an event `osc/<its address>`."""
 
-import fcntl
+import errno
 import logging
 import math
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from pythonosc.parsing import osc_types as wire
@@ -50,10 +52,10 @@ class Input:
         self.quiet: dict[str, float] = {}
         self.closing = False
         self.socket = listening(host, port)
-        self.port: int = self.socket.getsockname()[1]
+        self.host, self.port = self.socket.getsockname()
         if port not in (0, self.port):
             log.warning("OSC: port %d is busy. LISTENING ON PORT %d INSTEAD: tell whoever sends", port, self.port)
-        log.info("OSC: %s", whereabouts(host, self.port))
+        log.info("OSC: %s", whereabouts(self.host, self.port))
         self.thread = threading.Thread(target=self.listen, name="osc", daemon=True)
         self.thread.start()
 
@@ -62,9 +64,8 @@ class Input:
 
     def close(self) -> None:
         self.closing = True
-        host = self.socket.getsockname()[0]
-        wake = "127.0.0.1" if host == "0.0.0.0" else host
-        self.socket.sendto(b"", (wake, self.port))  # closing a socket does not end a recvfrom everywhere
+        with suppress(OSError):  # closing a socket does not end a recvfrom everywhere, a packet does
+            self.socket.sendto(b"", ("127.0.0.1" if self.host == "0.0.0.0" else self.host, self.port))
         self.thread.join(2.0)
         self.socket.close()
 
@@ -81,6 +82,8 @@ class Input:
                 continue
             if self.closing:
                 return
+            if not self.last_sender:
+                log.info("OSC: the first packet has come, from %s", sender[0])
             self.last_sender = f"{sender[0]}:{sender[1]}"
             self.take(packet)
 
@@ -90,22 +93,23 @@ class Input:
             for message in messages(packet):
                 self.read(message)
         except Exception as error:  # from a stranger: whatever it is, this thread must live on
-            self.reject(f"a packet from {self.last_sender.partition(':')[0]}", error)
+            self.reject("a packet", error)
         events = self.packet.drain()
         self.inbox.lost += max(0, len(self.inbox.waiting) + len(events) - (self.inbox.waiting.maxlen or 0))
         self.inbox.waiting.extend(events)  # one call in C, so a poll sees all of them or none
 
     def read(self, message: bytes) -> None:
         """Turn one message into one event, or a trigger into its stroke and release."""
-        address, start = wire.get_string(message, 0)
+        address = "a message"
         try:
+            address, start = wire.get_string(message, 0)
             path, value = event_address(address), scalar(arguments(message, start))
-        except Exception as error:
-            return self.reject(address[:LONGEST_ADDRESS], error)
+        except Exception as error:  # the others in its bundle are still good
+            self.reject(address[:LONGEST_ADDRESS], error)
+            return
         self.packet.put(path, 1.0 if value is None else value)
         if value is None:
             self.packet.put(path, 0.0)
-        return None
 
     def reject(self, about: str, why: Exception) -> None:
         """Count what is of no use, and say so once per address in ten seconds."""
@@ -172,17 +176,21 @@ def scalar(given: list[Argument]) -> float | None:
         return None
     if len(given) > 1 and given[0] in ("+", "-", "*"):
         raise ValueError("relative moves are not understood, send the value itself")
-    last = given[-1]
-    if isinstance(last, str):
-        word = last.strip().lower()
-        try:
-            last = WORDS[word] if word in WORDS else float(word)
-        except ValueError:
-            raise ValueError(f"{last[:40]!r} is no number") from None
-    value = float(last)
+    value = number(given[-1])
     if not math.isfinite(value):
         raise ValueError(f"{value} is no value")
     return value
+
+
+def number(argument: float | str) -> float:
+    """The number in an argument: words may be digits, true, false, on or off."""
+    if not isinstance(argument, str):
+        return float(argument)
+    word = argument.strip().lower()
+    try:
+        return WORDS[word] if word in WORDS else float(word)
+    except ValueError:
+        raise ValueError(f"{argument[:40]!r} is no number") from None
 
 
 @lru_cache(4096)
@@ -199,19 +207,40 @@ def listening(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ValueError(f"osc: port must be in range 0..65535, got {port}")
     bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # or as much of it as the system grants
+    with suppress(OSError):  # some systems refuse what others cut down to what they allow
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
     for attempt in range(port, min(port + PORTS_TRIED, 65536)):
         try:
             bound.bind((host, attempt))
-        except PermissionError as error:
-            why, remedy = error, "choose a port above 1023"
-        except OSError as error:
-            why, remedy = error, "host is 127.0.0.1 for this computer, 0.0.0.0 for the network, or one of its addresses"
-            if error.errno in (98, 48, 10048):  # address in use: Linux, macOS, Windows
-                why, remedy = error, "choose another port"
-                continue
-            break
-        else:
             return bound
+        except OSError as error:
+            why = error
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                break
     bound.close()
-    raise Unavailable(f"OSC cannot listen on {host}:{port} ({why})", remedy)
+    remedy = "choose another port" if why.errno == errno.EADDRINUSE else "host 127.0.0.1, port 7770 suits any computer"
+    raise Unavailable(f"OSC cannot listen on {host}:{port} ({why.strerror or why})", remedy)
+
+
+def whereabouts(host: str, port: int) -> str:
+    """The sentence that says who can reach us, and where."""
+    if host.startswith("127."):
+        return f'listening on {host}:{port}, this computer only (host = "0.0.0.0" lets the network in)'
+    reachable = [host] if host != "0.0.0.0" else network_addresses()
+    return "listening on the network at " + (", ".join(f"{each}:{port}" for each in reachable) or f"port {port}")
+
+
+def network_addresses() -> list[str]:
+    """This computer's IPv4 addresses on its networks, without the loopback."""
+    found = []
+    with suppress(OSError):
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    if sys.platform == "linux":  # where a host name often knows only the loopback
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            for _, name in socket.if_nameindex():
+                with suppress(OSError):  # an interface without an address
+                    answer = fcntl.ioctl(probe, 0x8915, struct.pack("256s", name.encode()))  # SIOCGIFADDR
+                    found.append(socket.inet_ntoa(answer[20:24]))
+    return [address for address in dict.fromkeys(found) if not address.startswith("127.")]

@@ -14,7 +14,7 @@ def catmull_rom(keys: Tensor, position: float) -> Tensor:
 
     It passes through every key with a continuous slope (Catmull & Rom 1974).
     """
-    before, start, end, after = keys
+    before, start, end, after = keys.unbind()
     t = position
     return 0.5 * (
         2 * start

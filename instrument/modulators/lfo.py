@@ -9,7 +9,7 @@ from instrument.parameters import Range
 
 
 class Modulator:
-    """A wave between 0 and 1: `sine` starts at the middle going up, `saw` rises, `square` is up first, `random` steps once a cycle.
+    """A wave between 0 and 1: `sine` starts at the middle going up, `saw` rises, `square` starts up, `random` steps.
 
     `unit` says what `rate` counts: cycles a second ("Hz"), or with "beats" cycles a beat.
     """

@@ -1,0 +1,69 @@
+"""The command line: `phosphene VERB …`; each verb is a file in `commands/`."""
+
+import argparse
+import ast
+import ctypes
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from instrument import __version__
+
+COMMANDS = Path(__file__).parent / "commands"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; answers the exit code: 0 done, 1 it failed on the way, 2 it was asked for something it cannot do."""
+    prepare_process()
+    given = sys.argv[1:] if arguments is None else arguments
+    verbs = {path.stem: summary(path) for path in sorted(COMMANDS.glob("[!_]*.py"))}
+    listed = "\n".join(f"  {verb:<9} {about}" for verb, about in verbs.items())
+    parser = argparse.ArgumentParser(
+        prog="phosphene",
+        description="An instrument for playing a neural network live.",
+        epilog=f"commands:\n{listed}\n\n`phosphene COMMAND --help` explains a command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"phosphene {__version__}")
+    parser.add_argument("command", choices=verbs, metavar="COMMAND", help="what to do: see below")
+    if not given:
+        parser.print_help()
+        return 2
+    verb = parser.parse_args(given[:1]).command
+    # only the command that is asked for is imported: torch alone takes seconds
+    command = importlib.import_module(f"instrument.commands.{verb}")
+    own = argparse.ArgumentParser(
+        prog=f"phosphene {verb}", description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.arguments(own)
+    from instrument.commands import run  # it imports torch too
+
+    return run(command, own.parse_args(given[1:]))
+
+
+def summary(path: Path) -> str:
+    """What a command does: the first line of its module's docstring, read without importing it."""
+    return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split("\n")[0]
+
+
+def prepare_process() -> None:
+    """Settings that must be made before torch is imported.
+
+    Waiting threads sleep instead of spinning, or a busy second thread costs frames of 200 ms; and where the C library
+    is glibc, large blocks are kept rather than handed back to the system and faulted in anew in every frame.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if sys.platform == "linux":
+        mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # <malloc.h>
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except (AttributeError, OSError):  # a C library without it
+            return
+        for option, value in [(mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 64 << 20)]:
+            mallopt(option, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

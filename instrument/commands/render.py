@@ -1,0 +1,120 @@
+"""Render a song or a recorded performance to a video file, frame by frame and repeatably.
+
+A song is heard just as it would be live and becomes the video's sound. A take (from `phosphene play --take`) gives the
+same show again, at any size. The same command gives the same pictures every time.
+
+examples:
+  phosphene render song.ogg -o video.mp4 --size 1080x1080
+  phosphene render evening.jsonl -o evening.mp4 --size 1920x1080
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from instrument.assemble import Show, assemble
+from instrument.clock import Replay, Virtual
+from instrument import options
+from instrument.document import Mistake
+from instrument.flow import Tick
+from instrument.patch import Patch, Plugged
+from instrument.perform import perform
+from instrument.report import Meter
+from instrument.take import Take, read_take
+
+log = logging.getLogger("phosphene")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="SONG|TAKE.jsonl", type=Path, help="a sound file, or a take recorded with play --take"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.mp4", type=Path, required=True, help="the video file: .mp4, .mov or .mkv"
+    )
+    parser.add_argument(
+        "--scene", metavar="S", help="scene: a name, or a .toml file (default: first-light, or the take's)"
+    )
+    options.add_show_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.source.is_file():
+        raise Mistake(f"{args.source}: no such song or take")
+    options.check_writable(args.output, args.overwrite)
+    take = read_take(args.source) if args.source.suffix == ".jsonl" else None
+    asked = from_take(args, take.header) if take else args
+    scene, patch = options.chosen(asked.scene, asked.patch, asked.model)
+    recording = Plugged("recording", {"file": str(args.output), "overwrite": args.overwrite}, "-o")
+    inputs = take_inputs(args.source, take) if take else song_inputs(patch, args.source)
+    patch = replace(patch, inputs=inputs, outputs={"recording": recording})
+    show = Show(
+        live=False,
+        fps=asked.fps or 30.0,
+        seed=asked.seed,
+        size=asked.size,
+        framing=asked.framing or "fill",
+        device=options.device(args.device),
+        rest=options.rest(asked.settings),
+    )
+    rig = assemble(patch, scene, show)
+    clock: Replay | Virtual
+    try:
+        if take and not args.fps:
+            lasting = args.seconds or float("inf")
+            clock = Replay([tick for tick in take.ticks if tick.time < lasting])
+        else:
+            whole = take.ticks[-1].time + take.ticks[-1].dt if take else rig.inputs["audio"].seconds  # type: ignore[attr-defined]
+            clock = Virtual(show.fps, scene.bpm or patch.bpm, round(min(args.seconds or whole, whole) * show.fps))
+        rig.warm()
+        perform(rig, Meter(rig, Progress(clock)))
+    finally:
+        rig.close()
+    faults = rig.faults.lines()
+    log.info("%s: %d frames%s", args.output, len(clock), f", with faults: {'; '.join(faults)}" if faults else "")
+    return 1 if faults else 0
+
+
+class Progress:
+    """A clock that shows how far it has come."""
+
+    missed = 0
+
+    def __init__(self, clock: Replay | Virtual) -> None:
+        self.clock = clock
+
+    def __iter__(self) -> Iterator[Tick]:
+        yield from tqdm(self.clock, unit="frame", desc="rendering", leave=False, disable=None)
+
+
+def song_inputs(patch: Patch, song: Path) -> dict[str, Plugged]:
+    """The one input of a song's rendering: nobody plays along."""
+    settings = next((item.settings for item in patch.inputs.values() if item.plug == "audio"), {})
+    return {"audio": Plugged("audio", {**settings, "source": str(song)}, str(song))}
+
+
+def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
+    """A take's events, and beside them the song that was playing, if it is still there, for its sound alone."""
+    inputs = {"take": Plugged("take", {"file": str(path)}, str(path))}
+    song = take.header.get("song")
+    if song and Path(song).is_file():
+        inputs["audio"] = Plugged("audio", {"source": song, "analysed": False}, f"{path}: song")
+    elif song:
+        log.warning("%s: its song %s is no longer there; the video will be silent", path, song)
+    return inputs
+
+
+def from_take(args: argparse.Namespace, header: dict[str, Any]) -> argparse.Namespace:
+    """What the take was played with, wherever the command line says nothing else."""
+    kept = {key: header.get(key) for key in ("scene", "patch", "model", "seed", "size", "framing")}
+    said = {key: value for key, value in vars(args).items() if value is not None}
+    settings = [f"{address}={value}" for address, value in header.get("set", {}).items()]
+    merged = argparse.Namespace(**{**vars(args), **kept, **said})
+    merged.settings = [*settings, *args.settings]
+    merged.size = tuple(merged.size) if merged.size else None
+    return merged

@@ -1,0 +1,352 @@
+"""Sound in: a sound card, or a song that plays along, as the signals `audio/level`, `bass`, `mid`, `high`, `onset` and
+`brightness`.
+"""
+
+import logging
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.flow import Event, Sound, Tick
+from instrument.listening.features import Listener
+from instrument.listening.track import Track
+from instrument.media import read_sound
+from instrument.parameters import unknown
+from instrument.plugs import Unavailable
+
+log = logging.getLogger("phosphene")
+
+SUFFIXES = {
+    ".wav", ".flac", ".aif", ".aiff", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".caf", ".mka",
+    ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi",
+}  # fmt: skip
+PACKET = 256  # frames a callback: 5 ms, and a size that PulseAudio's ALSA door is known to pass
+WAITING = 2048  # packets that may wait for the render thread: 11 seconds
+UNHEARD = 1024  # stretches kept for a recording that does not fetch them
+MOST_CHANNELS = 8  # a device that claims more is a software mixer, which would make up the others
+PATIENCE_SECONDS = 2.0  # without a sample, before a device counts as gone; then between two tries to find it again
+NO_PORTAUDIO = "install PortAudio (Debian and Ubuntu: apt install libportaudio2)"
+
+
+class Source(Protocol):
+    """Where samples come from."""
+
+    rate: int
+    seconds: float
+
+    def read(self, tick: Tick) -> NDArray[np.float32]:
+        """The samples [n, channels] since the last call."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Input:
+    """What is heard, as events: six signals 0..1 for each block of 512 samples (at 44.1 and 48 kHz).
+
+    `source` is `default` (the system's sound input; without one the demo track plays), a part of a device's name, a
+    device's number, `demo`, or the path of a sound file. `gain` makes the sound louder for the analysis only. With
+    `analysed` off it is heard for recordings and gives no events. `seconds` is how long a file lasts (a device: inf).
+    Raises ValueError for a device or file that does not exist, Unavailable where no device can be heard.
+    """
+
+    def __init__(self, *, source: str = "default", gain: float = 1.0, analysed: bool = True, live: bool) -> None:
+        self.source = opened(source, live=live)
+        self.rate, self.seconds = self.source.rate, self.source.seconds
+        self.gain, self.analysed = np.float32(gain), analysed
+        self.listener = Listener(self.rate)
+        self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
+
+    def poll(self, tick: Tick) -> Sequence[Event]:
+        samples = self.source.read(tick)
+        if len(samples):
+            self.unheard.append(samples)
+        if not self.analysed:
+            return []
+        return [Event(f"audio/{name}", value) for name, value in self.listener.push(samples * self.gain)]
+
+    def heard(self) -> Sound | None:
+        """The sound since the last call, in one piece: every sample once, from the first tick on."""
+        if not self.unheard:
+            return None
+        samples = np.concatenate(self.unheard)
+        self.unheard.clear()
+        return Sound(samples, self.rate)
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def opened(source: str, *, live: bool) -> Source:
+    """The source of that name: a file, a device, or the demo track where there is no device."""
+    if source == "demo":
+        return Song(demo_path(), live=live)
+    path = Path(source).expanduser()
+    if path.is_file() or path.suffix.lower() in SUFFIXES:
+        return Song(path, live=live)
+    try:
+        if not live:
+            raise Unavailable("a sound card cannot be heard while rendering", "give a sound file")
+        return Device(source)
+    except Unavailable as missing:
+        if source != "default":
+            raise
+        log.warning("audio: %s. THE DEMO TRACK PLAYS INSTEAD", missing)
+        return Song(demo_path(), live=live)
+
+
+def demo_path() -> Path:
+    """Where the demo track lies: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "music" / "demo.ogg"
+    return installed if installed.is_file() else package.parent / "music" / "demo.ogg"
+
+
+class Song:
+    """A sound file that passes in time, over the speakers if it is played live and there are any.
+
+    Live it begins again when it ends; offline silence follows. It is heard up to what sounds while the coming frame is
+    on the screen: with speakers that is what has left them, without them the time of the tick.
+    """
+
+    def __init__(self, path: Path, *, live: bool) -> None:
+        sound = read_sound(path)
+        self.rate, self.seconds = sound.rate, len(sound.samples) / sound.rate
+        self.track = Track(sound.samples, loops=live)
+        self.speakers = speakers(self.track, sound.rate) if live else None
+        self.at: int | None = None
+        self.frame = math.inf  # seconds: the shortest dt, because after a stall dt is the stall's
+
+    def read(self, tick: Tick) -> NDArray[np.float32]:
+        self.frame = min(self.frame, tick.dt)
+        now = round(tick.time * self.rate)
+        begin = now if self.at is None else self.at
+        if self.at is None and self.speakers:
+            self.speakers.play(now)
+        if self.speakers and self.speakers.lost(tick):
+            log.warning("audio: the speakers are gone, the song goes on without them")
+            threading.Thread(target=self.speakers.close, daemon=True).start()  # a device that is gone may be slow to go
+            self.speakers = None
+        if self.speakers:
+            now = self.speakers.sounding()
+        self.at = max(begin, now + round(self.frame * self.rate))
+        return self.track.stretch(begin, self.at)
+
+    def close(self) -> None:
+        if self.speakers:
+            self.speakers.close()
+
+
+class Watch:
+    """Notices that a stream has stopped, by itself or in truth only (a cable that was pulled)."""
+
+    def __init__(self) -> None:
+        self.progress, self.since = -1, 0.0
+
+    def lost(self, stream: Any, progress: int, tick: Tick) -> bool:
+        """Whether the stream has ended, or its progress has not changed for PATIENCE_SECONDS."""
+        if progress != self.progress:
+            self.progress, self.since = progress, tick.time
+        return not stream.active or tick.time - self.since > PATIENCE_SECONDS
+
+
+class Speakers:
+    """The system's sound output, playing a track; silent until `play`."""
+
+    def __init__(self, portaudio: Any, track: Track, rate: int) -> None:
+        self.track, self.rate, self.watch = track, rate, Watch()
+        self.next: int | None = None  # the sample that is handed to the sound card next
+        with quiet():
+            self.stream = portaudio.OutputStream(
+                samplerate=rate, channels=2, dtype="float32", blocksize=PACKET, callback=self.fill
+            )
+            self.stream.start()
+        self.delay: int = round(self.stream.latency * rate)  # samples between the hand-over and the air
+
+    def fill(self, out: NDArray[np.float32], frames: int, time: object, status: object) -> None:
+        if self.next is None:
+            out.fill(0)
+            return
+        out[:] = self.track.stretch(self.next, self.next + frames)
+        self.next += frames
+
+    def play(self, now: int) -> None:
+        """Begin so that sample `now` would sound now; what the delay swallows of it is never heard, but all is in time."""
+        self.next = now + self.delay
+
+    def sounding(self) -> int:
+        """The sample that leaves the speakers now."""
+        return (self.next or self.delay) - self.delay
+
+    def lost(self, tick: Tick) -> bool:
+        return self.watch.lost(self.stream, self.next or 0, tick)
+
+    def close(self) -> None:
+        with quiet():
+            self.stream.close(ignore_errors=True)
+
+
+def speakers(track: Track, rate: int) -> Speakers | None:
+    """Speakers for the track, or None, said once, where there are none or they will not play."""
+    portaudio = portaudio_library()
+    if portaudio is None:
+        log.info("audio: the song plays silently; to hear it, %s", NO_PORTAUDIO)
+        return None
+    try:
+        return Speakers(portaudio, track, rate)
+    except (portaudio.PortAudioError, ValueError) as error:
+        log.info("audio: no speakers, so the song plays silently (%s)", reason(error))
+        return None
+
+
+class Device:
+    """A sound card's input, all its channels, at its own rate.
+
+    PortAudio's thread only appends packets; the render thread takes them. A device that goes is named once and looked
+    for until it is back. Raises ValueError if `wanted` names no input, Unavailable if nothing can be opened.
+    """
+
+    seconds = math.inf
+
+    def __init__(self, wanted: str) -> None:
+        portaudio = portaudio_library()
+        if portaudio is None:
+            raise Unavailable("no sound device can be opened", NO_PORTAUDIO)
+        self.portaudio: Any = portaudio
+        self.waiting: deque[NDArray[np.float32]] = deque(maxlen=WAITING)
+        self.packets, self.watch = 0, Watch()
+        self.begun = False
+        self.closing = threading.Event()
+        self.search: threading.Thread | None = None
+        index = input_index(self.portaudio, wanted)
+        self.default = wanted == "default"
+        about = self.portaudio.query_devices(index)
+        self.name, self.rate = str(about["name"]), round(about["default_samplerate"])
+        claimed = int(about["max_input_channels"])
+        self.channels = claimed if claimed <= MOST_CHANNELS else 2
+        try:
+            self.stream = self.open(index)
+        except self.portaudio.PortAudioError as error:
+            raise Unavailable(f"{self.name} cannot be opened ({reason(error)})", "see `phosphene devices`") from error
+        log.info("audio: listening to %s", self.name)
+
+    def open(self, index: int) -> Any:
+        with quiet():
+            stream = self.portaudio.InputStream(
+                device=index, samplerate=self.rate, channels=self.channels, dtype="float32",
+                blocksize=PACKET, latency="low", callback=self.take,
+            )  # fmt: skip
+            stream.start()
+        return stream
+
+    def take(self, packet: NDArray[np.float32], frames: int, time: object, status: object) -> None:
+        self.waiting.append(packet.copy())
+        self.packets += 1
+
+    def read(self, tick: Tick) -> NDArray[np.float32]:
+        if not self.begun:
+            self.waiting.clear()  # what came before the show
+            self.begun = True
+        packets = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        if self.search is None and self.watch.lost(self.stream, self.packets, tick):
+            log.warning("audio: %s is gone. It will be heard again as soon as it is back", self.name)
+            self.search = threading.Thread(target=self.find_again, name="audio search", daemon=True)
+            self.search.start()
+        samples = np.concatenate(packets) if packets else np.zeros((0, self.channels), np.float32)
+        # a recording takes mono or stereo
+        return samples if self.channels <= 2 else samples.mean(axis=1, keepdims=True)
+
+    def find_again(self) -> None:
+        """Look for the device until it is there: the life of the thread."""
+        with quiet():
+            self.stream.close(ignore_errors=True)
+        while not self.closing.wait(PATIENCE_SECONDS):
+            try:
+                self.portaudio._terminate()  # PortAudio lists devices only when it starts
+                self.portaudio._initialize()
+                self.stream = self.open(input_index(self.portaudio, "default" if self.default else self.name))
+            except (self.portaudio.PortAudioError, ValueError, Unavailable):
+                continue
+            log.info("audio: %s is back", self.name)
+            self.watch, self.search = Watch(), None
+            return
+
+    def close(self) -> None:
+        self.closing.set()
+        if self.search:
+            self.search.join(PATIENCE_SECONDS)
+        with quiet():
+            self.stream.close(ignore_errors=True)
+
+
+@cache
+def portaudio_library() -> Any | None:
+    """The module sounddevice, or None where it or PortAudio is missing: imported when first wanted."""
+    try:
+        import sounddevice
+    except (ImportError, OSError):
+        return None
+    return sounddevice
+
+
+def devices() -> list[tuple[int, str, int, int]]:
+    """Every sound device: index, name, number of inputs, number of outputs. Empty where PortAudio is missing."""
+    portaudio = portaudio_library()
+    if portaudio is None:
+        return []
+    return [
+        (index, about["name"], about["max_input_channels"], about["max_output_channels"])
+        for index, about in enumerate(portaudio.query_devices())
+    ]
+
+
+def input_index(portaudio: Any, wanted: str) -> int:
+    """The index of the input that is meant: `default`, an index, a name, or a part of one in any case.
+
+    Raises ValueError naming the inputs there are if it is none of them, Unavailable if there is no default.
+    """
+    inputs = [(index, name) for index, name, channels, _ in devices() if channels]
+    if wanted == "default":
+        index = int(portaudio.default.device[0])
+        if index < 0:
+            raise Unavailable("there is no sound input")
+        return index
+    for matches in (lambda name: name == wanted, lambda name: wanted.lower() in name.lower()):
+        for index, name in inputs:
+            if matches(name) or wanted == str(index):
+                return index
+    raise ValueError(unknown("sound input", wanted, [name for _, name in inputs]))
+
+
+def reason(error: Exception) -> str:
+    """PortAudio's own words, on one line."""
+    return " ".join(str(error).split())
+
+
+redirected = threading.Lock()  # two at once would leave standard error shut; the render thread never waits here
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No output on standard error meanwhile: ALSA writes a page there about every card that it does not find."""
+    with redirected, Path(os.devnull).open("w") as nowhere:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a program without a console
+            yield
+            return
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,153 @@
+"""MIDI in: whatever ports there are, also those that come and go while the show plays."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import mido
+
+from instrument.flow import Event, Tick
+from instrument.plugs import Unavailable
+from instrument.queued import Inbox
+
+log = logging.getLogger("phosphene")
+
+LOOK_SECONDS = 2.0
+REMEDY = "on Linux: modprobe snd-seq for ALSA, or MIDO_BACKEND=mido.backends.rtmidi/UNIX_JACK for JACK"
+
+
+class Input:
+    """What keyboards and controllers play: `midi/cc/74`, `midi/note/36`, `midi/bend`, all 0..1.
+
+    Hears the input ports whose name contains one of `ports` (in any case), or every port there is; a thread of its own
+    looks for new ones and for those that were pulled out. `channel` 1..16 hears that one only, 0 all. Raises
+    Unavailable where there is no MIDI system at all; having no port is no error.
+    """
+
+    def __init__(self, *, ports: list[str] | None = None, channel: int = 0) -> None:
+        if not 0 <= channel <= 16:
+            raise ValueError(f"midi: channel must be in range 0..16 (0 is all), got {channel}")
+        self.inbox = Inbox()
+        self.wanted, self.channel = ports or [], channel
+        self.open: dict[str, Any] = {}  # name -> mido port
+        self.held: dict[str, set[str]] = {}  # name -> addresses of the notes held down there
+        self.refused: set[str] = set()
+        self.closing = threading.Event()
+        self.look_first()
+        self.thread = threading.Thread(target=self.keep_looking, name="midi", daemon=True)
+        self.thread.start()
+
+    def poll(self, tick: Tick) -> Sequence[Event]:
+        return self.inbox.drain()
+
+    def close(self) -> None:
+        self.closing.set()
+        self.thread.join(LOOK_SECONDS)
+        for name in list(self.open):
+            self.let_go(name)
+
+    def look_first(self) -> None:
+        """Open what there is, and say what is missing."""
+        names = ports()
+        self.look(names)
+        for part in self.wanted:
+            if not any(part.lower() in name.lower() for name in names):
+                log.warning("MIDI: no port %r yet. There is: %s", part, ", ".join(names) or "none")
+        if not names and not self.wanted:
+            log.info("MIDI: no MIDI port yet; one that is plugged in will be heard")
+
+    def keep_looking(self) -> None:
+        """Look for ports now and then until closed: the life of the thread."""
+        while not self.closing.wait(LOOK_SECONDS):
+            try:
+                self.look(ports())
+            except Unavailable:  # the MIDI system itself can go, and come back
+                self.look([])
+
+    def look(self, names: list[str]) -> None:
+        """Open the wanted ports that are new among `names`, and let go of those that are gone."""
+        for name in self.open.keys() - set(names):
+            log.warning("MIDI: %s is gone; it will be heard again once it is back", name)
+            self.let_go(name)
+        self.refused &= set(names)
+        for name in names:
+            if name not in self.open and self.wants(name):
+                self.listen_to(name)
+
+    def wants(self, name: str) -> bool:
+        return not self.wanted or any(part.lower() in name.lower() for part in self.wanted)
+
+    def listen_to(self, name: str) -> None:
+        """Open one port; one that cannot be opened is named once and tried again at every look."""
+        held: set[str] = set()
+        try:
+            self.open[name], self.held[name] = mido.open_input(name, callback=self.receiver(held)), held
+            log.info("MIDI: hearing %s", name)
+            self.refused.discard(name)
+        except Exception as error:  # drivers raise what they like; the other ports are still good
+            if name not in self.refused:
+                log.warning("MIDI: %s cannot be opened (%s): another program may hold it", name, error)
+            self.refused.add(name)
+
+    def let_go(self, name: str) -> None:
+        """Close a port, and release the notes that are held down on it: their own release will never come."""
+        with suppress(Exception):  # a port that is gone may not even close
+            self.open.pop(name).close()
+        for address in self.held.pop(name, set()):
+            self.inbox.put(address, 0.0)
+
+    def receiver(self, held: set[str]) -> Callable[[mido.Message], None]:
+        """The function that a driver calls with each message of one port."""
+
+        def receive(message: mido.Message) -> None:
+            if self.channel and getattr(message, "channel", self.channel - 1) != self.channel - 1:
+                return
+            for address, value in events(message):
+                self.inbox.put(address, value)
+                if message.type in ("note_on", "note_off"):
+                    (held.add if value else held.discard)(address)
+
+        return receive
+
+
+def ports() -> list[str]:
+    """The names of the MIDI ports that can be heard. Raises Unavailable where there is no MIDI system."""
+    try:
+        return list(mido.get_input_names())
+    except ImportError as error:
+        raise Unavailable(f"no MIDI here: {error}", "pip install python-rtmidi") from error
+    except Exception as error:  # each system's driver has its own kinds
+        raise Unavailable(f"no MIDI here: {error}", REMEDY) from error
+
+
+def events(message: mido.Message) -> list[tuple[str, float]]:
+    """What a message says, as (address, value 0..1): nothing for those that carry no signal.
+
+    A bend at rest is exactly 0.5; a program change and the transport are a stroke and its release.
+    """
+    match message.type:
+        case "control_change":
+            return [(f"midi/cc/{message.control}", message.value / 127)]
+        case "note_on":  # with velocity 0 it is a release
+            return [(f"midi/note/{message.note}", message.velocity / 127)]
+        case "note_off":
+            return [(f"midi/note/{message.note}", 0.0)]
+        case "pitchwheel":  # -8192..8191: one step further down than up
+            return [("midi/bend", 0.5 + message.pitch / (16384 if message.pitch < 0 else 16382))]
+        case "aftertouch":
+            return [("midi/pressure", message.value / 127)]
+        case "polytouch":
+            return [(f"midi/pressure/{message.note}", message.value / 127)]
+        case "program_change":
+            return stroke(f"midi/program/{message.program}")
+        case "start" | "stop" | "continue":
+            return stroke(f"midi/{message.type}")
+        case _:
+            return []
+
+
+def stroke(address: str) -> list[tuple[str, float]]:
+    """A trigger: pressed and let go at once."""
+    return [(address, 1.0), (address, 0.0)]

@@ -1,0 +1,54 @@
+"""The master: the last thing that happens to a picture before it is shown."""
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instrument.parameters import Range
+
+Framing = Literal["letterbox", "fit", "fill"]
+
+
+class Master:
+    """Holds, sizes and dims the picture: `size` (width, height) in pixels, or None for the model's own.
+
+    A picture of another shape is framed: `fill` covers the size and crops, `letterbox` shows all with black bars, `fit`
+    stretches.
+    """
+
+    def __init__(self, size: tuple[int, int] | None = None, framing: Framing = "fill") -> None:
+        self.size, self.framing = size, framing
+        self.held: Tensor | None = None
+
+    def __call__(
+        self,
+        image: Tensor,
+        *,
+        level: Annotated[Tensor, Range(0, 1)] = 1.0,
+        freeze: Annotated[float, Range(0, 1)] = 0.0,
+    ) -> Tensor:
+        """image [3, h, w] -> [3, H, W]; `level` 0 is black, `freeze` from a half up keeps the picture while the show runs on."""
+        if self.held is None or freeze < 0.5:
+            self.held = image if self.size is None else framed(image, self.size, self.framing)
+        return torch.lerp(torch.full_like(self.held, -1), self.held, level)
+
+
+def framed(image: Tensor, size: tuple[int, int], framing: Framing) -> Tensor:
+    """image [3, h, w] at size (width, height), by cubic interpolation."""
+    (width, height), (h, w) = size, image.shape[1:]
+    if (h, w) == (height, width):
+        return image
+    scale_x, scale_y = width / w, height / h
+    if framing == "fill":
+        scale_x = scale_y = max(scale_x, scale_y)
+    elif framing == "letterbox":
+        scale_x = scale_y = min(scale_x, scale_y)
+    scaled_size = [max(1, round(h * scale_y)), max(1, round(w * scale_x))]
+    scaled = F.interpolate(image[None], scaled_size, mode="bicubic", antialias=scale_x < 1, align_corners=False)[0]
+    top, left = (scaled.shape[1] - height) // 2, (scaled.shape[2] - width) // 2
+    if framing == "letterbox":
+        bars = (-left, width - scaled.shape[2] + left, -top, height - scaled.shape[1] + top)
+        return F.pad(scaled, bars, value=-1.0)  # [3, H, W]
+    return scaled[:, top : top + height, left : left + width]  # [3, H, W]

@@ -1,0 +1,123 @@
+"""Patches: which plugs, which bends, which routes, read from TOML and not built yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from instrument.bend import Mask
+from instrument.document import Mistake, Table, flat, read
+from instrument.matrix import Route
+from instrument.parameters import unknown
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """A plug by its file's name, with its settings, and where that was said."""
+
+    plug: str
+    settings: Mapping[str, Any]
+    where: str
+
+
+@dataclass(frozen=True)
+class Bent:
+    """A slot as written."""
+
+    op: str
+    layer: str
+    channels: Literal["all"] | tuple[int, int] | float
+    seed: int
+    mask: Mask
+    settings: Mapping[str, Any]
+    where: str
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What a patch file says. Routes and cues are in the order of the file, and so are modulators and bends."""
+
+    name: str
+    about: str
+    bpm: float
+    model: str
+    inputs: Mapping[str, Plugged]
+    modulators: Mapping[str, Plugged]
+    walk: Plugged
+    bends: Mapping[str, Bent]
+    routes: tuple[tuple[Route, str], ...]
+    outputs: Mapping[str, Plugged]
+    cues: Mapping[str, str] = field(default_factory=dict)
+    rest: Mapping[str, float] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def read_patch(path: Path) -> Patch:
+    """A patch from its file. Raises Mistake naming file and key; whether plugs exist is found when it is assembled."""
+    table = read(path)
+    walk = table.take("walk", dict, {})
+    patch = Patch(
+        name=path.stem,
+        about=table.take("about", str, ""),
+        bpm=table.take("bpm", float, 120.0),
+        model=table.take("model", str, "untrained"),
+        inputs=plugged(table.tables("inputs")),
+        modulators=plugged(table.tables("modulators")),
+        walk=Plugged(walk.pop("plug", "drift"), walk, f"{path}: [walk]"),
+        bends={name: bent(inner) for name, inner in table.tables("bends").items()},
+        routes=routes(str(path), table.take("routes", list[dict[str, Any]], [])),
+        outputs=plugged(table.tables("outputs")),
+        cues={str(key): str(value) for key, value in table.take("cues", dict, {}).items()},
+        rest=flat(f"{path}: [rest]", table.take("rest", dict, {})),
+        path=path,
+    )
+    table.end()
+    check_signals(patch)
+    return patch
+
+
+def plugged(tables: Mapping[str, Table]) -> dict[str, Plugged]:
+    """Tables of plugs: the plug is the table's name unless it says `plug = …`."""
+    return {name: Plugged(inner.take("plug", str, name), inner.rest(), inner.where) for name, inner in tables.items()}
+
+
+def bent(table: Table) -> Bent:
+    return Bent(
+        op=table.take("op", str),
+        layer=table.take("layer", str),
+        channels=table.take("channels", Literal["all"] | tuple[int, int] | float, "all"),
+        seed=table.take("seed", int, 0),
+        mask=table.take("mask", Mask, "everywhere"),
+        where=table.where,
+        settings=table.rest(),
+    )
+
+
+def routes(where: str, written: list[dict[str, Any]]) -> tuple[tuple[Route, str], ...]:
+    """Routes with the place each was written at."""
+    found = []
+    for number, row in enumerate(written, 1):
+        table = Table(f"{where}: routes, number {number}", row)
+        source, target = table.take("from", str), table.take("to", str)
+        amount, centred = table.take("amount", float), table.take("centred", bool, False)
+        table.end()
+        if not -1 <= amount <= 1:
+            raise Mistake(f"{table.where}: amount is a fraction of the target's range, -1..1, got {amount:g}")
+        found.append((Route(source, target, amount, centred), table.where))
+    return tuple(found)
+
+
+def check_signals(patch: Patch) -> None:
+    """Refuse a route from, or a modulator on, something that this patch has not."""
+    roots = {"key" if item.plug == "keys" else item.plug for item in patch.inputs.values()}
+    said = [(route.source, where) for route, where in patch.routes]
+    said += [(signal, f"{patch.path}: [cues]") for signal in patch.cues]
+    for item in patch.modulators.values():
+        said += [(item.settings[key], item.where) for key in ("on", "source") if item.settings.get(key)]
+    for signal, where in said:
+        if signal in patch.modulators:
+            continue
+        root, _, path = signal.partition("/")
+        if root not in roots or not path:
+            there_is = [*patch.modulators, *(f"{root}/…" for root in sorted(roots))]
+            raise Mistake(f"{where}: {unknown('signal', signal, there_is)}")

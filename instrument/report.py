@@ -1,0 +1,87 @@
+"""The report: how the show runs, in numbers."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Protocol
+
+from instrument.flow import Event, Frame, Tick
+from instrument.rig import Rig
+
+KEPT = 20_000  # frames that percentiles look back on: about eleven minutes at 30 fps, so months do not grow it
+SOURCES = {"osc": "osc", "midi": "midi", "audio": "audio", "key": "keys"}
+
+
+class Clock(Protocol):
+    """What the loop runs on."""
+
+    missed: int
+
+    def __iter__(self) -> Iterator[Tick]: ...
+
+
+class Meter:
+    """Measures a show from beside the loop; `snapshot` may be called from any thread.
+
+    frame_ms is from the tick to the end of `show`, age_ms from an event's arrival to the end of the `show` of the first
+    frame that has it.
+    """
+
+    def __init__(self, rig: Rig, clock: Clock) -> None:
+        self.rig, self.clock = rig, clock
+        self.frames, self.began, self.longest = 0, time.perf_counter(), 0.0
+        self.frame_ms: deque[float] = deque(maxlen=KEPT)
+        self.age_ms: deque[float] = deque(maxlen=KEPT)
+        self.finished: deque[float] = deque(maxlen=60)
+        self.events: Counter[str] = Counter()
+
+    def ticks(self) -> Iterable[Tick]:
+        """The clock's ticks, each timed until the next is asked for."""
+        self.began = time.perf_counter()
+        for tick in self.clock:
+            started = time.perf_counter()
+            yield tick
+            now = time.perf_counter()
+            self.frames += 1
+            self.finished.append(now)
+            self.frame_ms.append((now - started) * 1000)
+            self.longest = max(self.longest, self.frame_ms[-1])
+
+    def shown(self, events: Sequence[Event], frame: Frame) -> None:
+        """Note the events that this frame was the first to show."""
+        now = time.perf_counter()
+        self.age_ms.extend((now - arrived) * 1000 for arrived in frame.arrivals)
+        self.events.update(event.address.partition("/")[0] for event in events)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The report so far. fps is of the last two seconds or so; percentiles are of the last 20,000 frames and events."""
+        recent = list(self.finished)
+        lasted = recent[-1] - recent[0] if len(recent) > 1 else 0.0
+        return {
+            "frames": self.frames,
+            "fps": round((len(recent) - 1) / lasted, 2) if lasted else 0.0,
+            "missed_ticks": self.clock.missed,
+            "frame_ms": {**percentiles(self.frame_ms, 50, 95, 99), "max": round(self.longest, 2)},
+            "age_ms": percentiles(self.age_ms, 50, 99),
+            "events": {name: self.events[source] for source, name in SOURCES.items()},
+            "outputs": {
+                name: {"shown": item.shown, "dropped": item.dropped} for name, item in self.rig.outputs.items()
+            },
+            "faults": self.rig.faults.lines(),
+        }
+
+    def final(self) -> dict[str, Any]:
+        """The report of the whole show: as `snapshot`, with fps over all of it."""
+        lasted = self.finished[-1] - self.began if self.finished else 0.0
+        return {**self.snapshot(), "fps": round(self.frames / lasted, 2) if lasted else 0.0}
+
+
+def percentiles(values: Iterable[float], *points: int) -> dict[str, float | None]:
+    """Percentiles of milliseconds as p50, p99 and so on, by nearest rank; None without values."""
+    ordered = sorted(values)
+    return {f"p{p}": round(ordered[(len(ordered) - 1) * p // 100], 2) if ordered else None for p in points}
+
+
+def length(clock: object) -> int | None:
+    """How many ticks a clock has, if it knows."""
+    return len(clock) if isinstance(clock, Sized) else None

@@ -1,0 +1,149 @@
+"""The rig: what is plugged in, one method for each verb of the loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from torch import Tensor
+
+from instrument.bend import Plan
+from instrument.faults import Faults
+from instrument.flow import Event, Frame, Latent, ParameterFrame, Signals, Sound, Tick
+from instrument.master import Master
+from instrument.matrix import Matrix
+from instrument.packed import Packed
+from instrument.plugs import Closed, Generator, Hears, Input, Modulator, Walk
+from instrument.queued import Port
+from instrument.scene import Scene
+
+T = TypeVar("T")
+
+
+@dataclass
+class Rig:
+    """Everything a show needs, plugged together; each plug's faults stay its own.
+
+    A plug that raises is reported once and its last good result is used: no events, the old signal, the old latent, the
+    old picture. `cues` are scenes to fade to when a signal is struck.
+    """
+
+    inputs: Mapping[str, Input]
+    modulators: Mapping[str, Modulator]
+    matrix: Matrix
+    walk: Walk
+    generator: Generator
+    packed: Packed
+    plan: Plan
+    master: Master
+    outputs: Mapping[str, Port]
+    faults: Faults
+    live: bool = True
+    cues: Mapping[str, Scene] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
+    last_parameters: ParameterFrame | None = None
+    last_latent: Latent | None = None
+    last_image: Tensor | None = None
+
+    def warm(self, pictures: int = 3) -> None:
+        """Make a few pictures that nobody sees: what is slow once is slow now, and what cannot work fails before the show."""
+        tick = Tick(0, 0.0, 0.0, 0.0)
+        parameters = self.matrix.resolve(tick, Signals({}, frozenset()))
+        for _ in range(pictures):
+            self.last_latent = self.walk.step(tick, **parameters["walk"])
+            self.last_image = self.picture(self.last_latent, parameters)
+
+    def listen(self, tick: Tick) -> list[Event]:
+        """What has come in since the last tick."""
+        events: list[Event] = []
+        for name, source in self.inputs.items():
+            events += self.guarded(f"input {name!r}", partial(source.poll, tick), ())
+        return events
+
+    def modulate(self, tick: Tick, events: Sequence[Event]) -> Signals:
+        """The signals now: what came in, then each modulator in the order of the patch, with last frame's parameters."""
+        struck = set()
+        for event in events:
+            if self.matrix.hear(event):
+                continue
+            value = min(max(event.value, 0.0), 1.0)
+            if value > 0 and self.heard.get(event.address, 0.0) == 0:
+                struck.add(event.address)
+            self.heard[event.address] = value
+        parameters = self.last_parameters or self.matrix.resolve(tick, Signals({}, frozenset()))
+        for name, modulator in self.modulators.items():
+            before, signals = self.heard.get(name, 0.0), Signals(self.heard, frozenset(struck))
+            step = partial(modulator.step, tick, signals, **parameters[name])
+            self.heard[name] = min(max(self.guarded(f"modulator {name!r}", step, before), 0.0), 1.0)
+            if self.heard[name] > 0 and before == 0:
+                struck.add(name)
+        for signal in struck & self.cues.keys():
+            self.matrix.fade(self.cues[signal].rest, self.cues[signal].fade, tick.time)
+        return Signals(dict(self.heard), frozenset(struck))
+
+    def resolve(self, tick: Tick, signals: Signals) -> ParameterFrame:
+        """Every parameter's value."""
+        self.last_parameters = self.matrix.resolve(tick, signals)
+        return self.last_parameters
+
+    def wander(self, tick: Tick, parameters: ParameterFrame) -> Latent:
+        """Where the walk is."""
+        latent = self.guarded("walk", lambda: self.walk.step(tick, **parameters["walk"]), self.last_latent)
+        assert latent is not None, "the walk failed before its first latent"
+        self.last_latent = latent
+        return latent
+
+    def render(self, tick: Tick, latent: Latent, parameters: ParameterFrame, events: Sequence[Event] = ()) -> Frame:
+        """The picture, bent and mastered."""
+        image = self.guarded("generator", lambda: self.picture(latent, parameters), self.last_image)
+        assert image is not None, "the generator failed before its first picture"
+        self.last_image = image
+        master = parameters["master"]
+        finished = self.master(image, level=self.packed.views["master"]["level"], freeze=master["freeze"])
+        arrivals = tuple(event.arrived for event in events if event.arrived is not None)
+        return Frame(finished, tick, self.sound(), arrivals)
+
+    def show(self, frame: Frame) -> None:
+        """Hand the frame to every output. Offline an output that fails ends the show: a file with holes is of no use."""
+        if self.outputs:
+            _ = frame.pixels  # made here, once: an output's own thread finds it ready
+        for name, port in self.outputs.items():
+            if self.live:
+                self.guarded(f"output {name!r}", partial(port.send, frame), None)
+            else:
+                port.send(frame)
+
+    def picture(self, latent: Latent, parameters: ParameterFrame) -> Tensor:
+        """The generator's picture [3, h, w] with this frame's parameters and bends in place."""
+        self.packed.write(parameters)
+        self.plan.update(parameters)
+        return self.generator.render(latent, self.plan.bend, **self.packed.views["generator"])
+
+    def sound(self) -> Sound | None:
+        """What the first input that hears has heard since the last frame."""
+        for name, source in self.inputs.items():
+            if isinstance(source, Hears):
+                return self.guarded(f"input {name!r}", source.heard, None)
+        return None
+
+    def guarded(self, part: str, call: Callable[[], T], otherwise: T) -> T:
+        """The call's result, or if it fails a report and `otherwise`."""
+        try:
+            return call()
+        except Closed:
+            raise
+        except Exception as error:
+            self.faults.report(part, error)
+            return otherwise
+
+    def close(self) -> None:
+        """Finish every output and let go of every device, also when one of them fails."""
+        try:
+            for name, port in self.outputs.items():
+                if self.live:
+                    self.guarded(f"output {name!r}", port.close, None)
+                else:
+                    port.close()
+        finally:
+            for name, source in self.inputs.items():
+                self.guarded(f"input {name!r}", source.close, None)

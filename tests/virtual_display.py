@@ -1,0 +1,83 @@
+"""A display that exists only in memory, for the tests of what is seen: Xvfb on a free number, and what it shows."""
+
+import os
+import select
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT = 800, 600
+
+
+class VirtualDisplay:
+    """An X display of 800 x 600 without a window manager, and a keyboard to play on it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What the display shows now, [600, 800, 3] RGB, read from the server's own frame buffer (an XWD file)."""
+        data = (self.folder / "Xvfb_screen0").read_bytes()
+        header = struct.unpack(">25I", data[:100])
+        start, stride, colours = header[0] + 12 * header[19], header[12], header[19]
+        assert (header[4], header[5], header[11], header[7]) == (WIDTH, HEIGHT, 32, 0), colours
+        rows = np.frombuffer(data, np.uint8, stride * HEIGHT, start).reshape(HEIGHT, stride // 4, 4)
+        return rows[:, :WIDTH, 2::-1].copy()
+
+    def play(self, *words: str) -> str:
+        """Run xdotool, which presses keys and talks to windows through the X server."""
+        done = subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout.strip()
+
+
+@contextmanager
+def virtual_display() -> Iterator[VirtualDisplay]:
+    """Xvfb as this process's DISPLAY; skips the test where it is missing."""
+    for tool in ("Xvfb", "xdotool"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}: apt install {tool.lower()}")
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["Xvfb", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", folder, "-nolisten", "tcp"]
+        with x_server(command) as name:
+            yield VirtualDisplay(name, Path(folder))
+
+
+@contextmanager
+def x_server(command: list[str], seconds: float = 20) -> Iterator[str]:
+    """An X server that chooses a free display number; DISPLAY names it meanwhile."""
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        [*command, "-displayfd", str(writing)], pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    os.close(writing)
+    before = {name: os.environ.pop(name, None) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")}
+    try:
+        ready, _, _ = select.select([reading], [], [], seconds)
+        number = os.read(reading, 16).decode().strip() if ready else ""
+        if not number:
+            pytest.skip(f"{command[0]} does not start here")
+        os.environ["DISPLAY"] = f":{number}"
+        yield f":{number}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        os.close(reading)
+        os.environ.pop("DISPLAY", None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something to be true, by asking again and again."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.005)
