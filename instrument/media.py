@@ -10,7 +10,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from instrument.flow import Sound
@@ -46,6 +46,7 @@ def read_sound(path: Path) -> Sound:
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TICKS = 90_000  # of the pictures' clock in a second: a whole number to each frame at 24, 25, 30, 50 and 60 fps
 SHORTEST = TICKS // 1000  # between two pictures: Matroska counts in milliseconds
+BT709 = 1  # in tables 2, 3 and 4 of ITU-T H.273: primaries, transfer and matrix
 THREADS = 4  # of the encoder, on any machine, because their number changes the picture by a little
 FIRST_SOUND = 2.0  # seconds the file waits for it, because a track cannot be added once the file has begun
 SLACK = 0.25  # seconds that the count of samples may stray from the pictures' time before it is put right
@@ -99,6 +100,8 @@ class Movie:
             if sound or (waited and self.sound):
                 self.track = SoundTrack(self.container, sound, self.fps)
             self.begun = waited or sound is not None
+            if self.begun:
+                self.container.start_encoding()  # opens the file now, that it cannot be written is said at once
         if self.track:
             self.packets += self.track.encode(sound, self.pictures.now)
         elif sound and not self.warned:
@@ -155,8 +158,8 @@ class Pictures:
         context = self.stream.codec_context
         context.time_base, context.gop_size, context.thread_count = Fraction(1, TICKS), max(1, round(2 * fps)), THREADS
         context.width, context.height, context.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = ColorRange.MPEG
         self.width, self.height = context.width, context.height
         self.reformatter = VideoReformatter()  # one for all: making it takes longer than using it
         self.first = self.key = self.last = -TICKS

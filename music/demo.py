@@ -31,7 +31,7 @@ MELODY = (  # (beat in four bars, MIDI note, beats)
     (8, 79, 1.5), (9.5, 76, 0.5), (10, 74, 1), (11, 72, 1), (12, 74, 2), (14, 71, 1), (15, 74, 1),
 )  # fmt: skip
 FILTER = ((0, 500), (4, 1000), (8, 1000), (11.75, 6000), (12, 2600), (20, 2600), (22, 1200), (24, 500))  # (bar, Hz)
-DRIVE = 1.0  # loudness before the peaks are rounded off: about -14 LUFS
+DRIVE = 0.53  # loudness before the peaks are rounded off: about -14 LUFS
 
 
 def compose(bars: int = BARS) -> NDArray[np.float32]:
@@ -274,11 +274,11 @@ def ducking(total: int) -> Samples:
 
 
 def write(path: Path, track: NDArray[np.float32]) -> None:
-    """Encode as Ogg Opus, 128 kbit/s."""
+    """Encode as Ogg Opus, 104 kbit/s."""
     with av.open(str(path), "w", format="ogg") as container:
         container.metadata.update({"title": "Phosphene demo", "comment": f"{BPM} beats a minute, {BARS} bars, loops"})
         stream = container.add_stream("libopus", rate=RATE, layout="stereo")
-        stream.bit_rate = 128000
+        stream.bit_rate = 104000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(track.reshape(1, -1)), format="flt", layout="stereo")
         frame.sample_rate, frame.pts = RATE, 0
         container.mux(stream.encode(frame))

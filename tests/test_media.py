@@ -124,9 +124,10 @@ def test_ffprobe_finds_the_same_moments(tmp_path, kind):
     flashes_and_clicks(path)
 
     def witness(graph, tag):
-        ask = ["ffprobe", "-v", "error", "-f", "lavfi", "-i", graph, "-of", "json"]
-        said = subprocess.run([*ask, "-show_entries", f"frame=pts_time:frame_tags={tag}"], capture_output=True, cwd=tmp_path)
-        return [(float(f["pts_time"]), float(f["tags"][tag])) for f in json.loads(said.stdout)["frames"] if "tags" in f]
+        ask = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", f"frame=pts_time:frame_tags={tag}"]
+        said = subprocess.run([*ask, "-f", "lavfi", "-i", graph], capture_output=True, check=True, cwd=tmp_path)
+        frames = [frame for frame in json.loads(said.stdout)["frames"] if tag in frame.get("tags", {})]
+        return [(float(frame["pts_time"]), float(frame["tags"][tag])) for frame in frames]
 
     bright = np.array(witness(f"movie={path.name},signalstats", "lavfi.signalstats.YAVG"))
     flashes = rising(bright[:, 0], bright[:, 1] > 128)
@@ -203,9 +204,8 @@ def test_a_movie_without_sound_has_no_sound_track(tmp_path, seconds):
 @pytest.mark.parametrize("kind", KINDS)
 def test_sound_that_begins_late_stands_with_its_picture(tmp_path, kind, begins, expected):
     path = tmp_path / f"a.{kind}"
-    frames = []
-    for n in range(round(30 * begins) + 30):
-        frames.append((picture(n), n / 30, tone(1600) if n / 30 > begins else None))  # what ends with this picture
+    heard_by = [None if n / 30 <= begins else tone(1600) for n in range(round(30 * begins) + 30)]  # ends with picture n
+    frames = [(picture(n), n / 30, sound) for n, sound in enumerate(heard_by)]
     write(path, frames, sound=expected)
     assert abs(loud_at(path) - begins) < 0.001 + 10 / 48_000  # the wave itself takes some samples to become loud
     assert pictures(path)[1][0] == 0
@@ -224,7 +224,9 @@ def test_sound_that_was_expected_and_never_came_is_silence(tmp_path):
     assert abs(samples).max() < 1e-4 and 4.5 < len(samples) / 48_000 < 6.1
 
 
-@pytest.mark.parametrize(("rate", "channels", "written"), [(44_100, 2, 44_100), (44_100, 1, 44_100), (192_000, 6, 48_000)])
+@pytest.mark.parametrize(
+    ("rate", "channels", "written"), [(44_100, 2, 44_100), (44_100, 1, 44_100), (192_000, 6, 48_000)]
+)
 def test_the_first_sound_tells_rate_and_channels(tmp_path, rate, channels, written):
     size = rate // 30
     frames = [(picture(n), n / 30, tone(size, rate, channels, size * n)) for n in range(60)]

@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from virtual_display import VirtualDisplay, until, virtual_display, x_server
+from virtual_display import VirtualDisplay, until, virtual_display, window_place, x_server
 
 from instrument.flow import Frame, Tick
 from instrument.outputs.window import Output
@@ -25,30 +27,31 @@ def display() -> Iterator[VirtualDisplay]:
 
 
 def test_a_frame_is_seen_on_the_display(display: VirtualDisplay) -> None:
-    output = Output(width=300, height=300)
+    with closing(Output(width=300, height=300)) as output:
 
-    def seen() -> bool:
-        output.show(ORANGE)
-        return tuple(display.picture()[300, 400].tolist()) == (255, 128, 0)
+        def seen() -> bool:
+            output.show(ORANGE)
+            return tuple(display.picture()[300, 400].tolist()) == (255, 128, 0)
 
-    until(seen)
-    output.close()
+        until(seen)
 
 
 def test_ctrl_q_ends_the_show_and_a_new_one_can_begin(display: VirtualDisplay) -> None:
     for _ in range(2):
-        output = Output(width=100, height=100)
+        with closing(Output(width=100, height=100)) as output:
+            until(partial(focused, output))
+            display.play("key", "ctrl+q")
+            with pytest.raises(Closed):
+                until(partial(unfocused, output))
 
-        def focused(output: Output = output) -> bool:
-            output.show(ORANGE)
-            return output.screen.window.focused
 
-        until(focused)
-        display.play("key", "ctrl+q")
-        with pytest.raises(Closed):
-            until(lambda output=output: output.show(ORANGE))  # type: ignore[misc]
-        output.close()
-        output.close()  # twice does no harm
+def focused(output: Output) -> bool:
+    output.show(ORANGE)
+    return output.screen.window.focused
+
+
+def unfocused(output: Output) -> bool:
+    return not focused(output)
 
 
 def test_a_display_that_is_not_there_is_refused_with_those_that_are(display: VirtualDisplay) -> None:
@@ -101,8 +104,8 @@ EndSection
 
 def test_fullscreen_on_the_second_display(tmp_path: Path) -> None:
     driver = Path("/usr/lib/xorg/modules/drivers/dummy_drv.so")
-    if not (shutil.which("Xorg") and shutil.which("xrandr") and shutil.which("xdotool") and driver.exists()):
-        pytest.skip("needs: apt install xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils xdotool")
+    if not (shutil.which("Xorg") and shutil.which("xrandr") and shutil.which("xwininfo") and driver.exists()):
+        pytest.skip("needs: apt install xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils x11-utils")
     (tmp_path / "xorg.conf").write_text(DUMMY)
     options = ["-noreset", "-nolisten", "tcp", "-novtswitch", "-sharevts", "-logfile", str(tmp_path / "log")]
     with x_server(["Xorg", "-config", str(tmp_path / "xorg.conf"), *options]):
@@ -114,9 +117,6 @@ def test_fullscreen_on_the_second_display(tmp_path: Path) -> None:
             return len(displays()) == 2
 
         until(two)
-        output = Output(display=1, fullscreen=True)
-        output.show(ORANGE)
-        command = ["xdotool", "search", "--name", "Phosphene", "getwindowgeometry"]
-        place = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
-        assert "Position: 1280,0" in place and "Geometry: 800x600" in place
-        output.close()
+        with closing(Output(display=1, fullscreen=True)) as output:
+            output.show(ORANGE)
+            assert window_place()[1:] == (1280, 0, 800, 600)

@@ -1,6 +1,8 @@
 """A display that exists only in memory, for the tests of what is seen: Xvfb on a free number, and what it shows."""
 
+import ctypes
 import os
+import re
 import select
 import shutil
 import struct
@@ -35,16 +37,53 @@ class VirtualDisplay:
 
     def play(self, *words: str) -> str:
         """Run xdotool, which presses keys and talks to windows through the X server."""
-        done = subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20, check=True)
-        return done.stdout.strip()
+        return subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20, check=True).stdout
+
+
+def window_place() -> tuple[str, int, int, int, int]:
+    """The instrument's window as the X server knows it: its id, left, top, width and height."""
+    told = subprocess.run(["xwininfo", "-name", "Phosphene"], capture_output=True, text=True, timeout=20, check=True)
+    found = re.search(
+        r"id: (\w+) .*upper-left X: +(-?\d+).*upper-left Y: +(-?\d+).*Width: (\d+).*Height: (\d+)", told.stdout, re.S
+    )
+    assert found, told.stdout
+    left, top, width, height = map(int, found.groups()[1:])
+    return found[1], left, top, width, height
+
+
+class ClientMessage(ctypes.Structure):
+    """An XClientMessageEvent, with room for the largest event."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("serial", ctypes.c_ulong),
+        ("send_event", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong),
+        ("message_type", ctypes.c_ulong),
+        ("format", ctypes.c_int),
+        ("data", ctypes.c_long * 24),
+    )
+
+
+def press_close_button(window: int) -> None:
+    """Ask a window to close (WM_DELETE_WINDOW), as a window manager does when its button is clicked."""
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.restype = ctypes.c_ulong
+    display = ctypes.c_void_p(x11.XOpenDisplay(None))
+    protocols, delete = (x11.XInternAtom(display, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+    message = ClientMessage(33, 0, 1, display, window, protocols, 32)  # 33 is ClientMessage
+    message.data[0] = delete
+    x11.XSendEvent(display, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(message))
+    x11.XCloseDisplay(display)
 
 
 @contextmanager
 def virtual_display() -> Iterator[VirtualDisplay]:
     """Xvfb as this process's DISPLAY; skips the test where it is missing."""
-    for tool in ("Xvfb", "xdotool"):
-        if not shutil.which(tool):
-            pytest.skip(f"needs {tool}: apt install {tool.lower()}")
+    if not all(map(shutil.which, ("Xvfb", "xdotool", "xwininfo"))):
+        pytest.skip("needs: apt install xvfb xdotool x11-utils")
     with tempfile.TemporaryDirectory() as folder:
         command = ["Xvfb", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", folder, "-nolisten", "tcp"]
         with x_server(command) as name:

@@ -1,5 +1,6 @@
 """Recording: every frame and what was heard, into a video file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,8 +13,8 @@ from instrument.plugs import Delivery
 class Output:
     """Writes `file` (.mp4, .mov or .mkv) with the first frame; `overwrite` allows one that is there to be lost.
 
-    Raises ValueError, before anything is written, if the folder is missing, if there is such a file already, or if the
-    name ends in something else. A disk that fills up is an OSError from `show`.
+    Raises ValueError, before anything is written, if the folder is missing or locked, if there is such a file already,
+    or if the name ends in something else. A disk that fills up is an OSError from `show`.
     """
 
     delivery: ClassVar[Delivery] = "every"
@@ -23,6 +24,8 @@ class Output:
         path = Path(file).expanduser()
         if not path.parent.is_dir():
             raise ValueError(f"recording: there is no folder {path.parent} to write {path.name} in")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"recording: the folder {path.parent} cannot be written in")
         if path.is_dir():
             raise ValueError(f"recording: {path} is a folder, a file is wanted")
         if path.exists() and not overwrite:
