@@ -46,6 +46,7 @@ def read_sound(path: Path) -> Sound:
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TICKS = 90_000  # of the pictures' clock in a second: a whole number to each frame at 24, 25, 30, 50 and 60 fps
 SHORTEST = TICKS // 1000  # between two pictures: Matroska counts in milliseconds
+WHOLE_MP4 = (62, 12, 0)  # libavformat of FFmpeg 8.1; 7.1 and 8.0 know the flags, and their files start late or break
 BT709 = 1  # in tables 2, 3 and 4 of ITU-T H.273: primaries, transfer and matrix
 THREADS = 4  # of the encoder, on any machine, because their number changes the picture by a little
 FIRST_SOUND = 2.0  # seconds the file waits for it, because a track cannot be added once the file has begun
@@ -136,10 +137,10 @@ def opened(path: Path) -> OutputContainer:
     kind = CONTAINERS[path.suffix.lower()]
     if kind == "matroska":
         options = {"cluster_time_limit": "500", "fflags": "bitexact"}  # without it each file gets a number by chance
-    elif av.library_versions["libavformat"] >= (61, 7, 0):  # FFmpeg 7.1: in pieces until it is closed, then whole
+    elif av.library_versions["libavformat"] >= WHOLE_MP4:  # in pieces until it is closed, then whole
         options = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000"}
-    else:
-        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "500000"}
+    else:  # in pieces for ever, which nearly everything plays
+        options = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "frag_duration": "500000"}
     return av.open(str(path), "w", format=kind, container_options={**options, "flush_packets": "1"})
 
 

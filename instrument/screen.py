@@ -3,7 +3,7 @@
 import os
 import sys
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +110,11 @@ class Screen:
     """A window of `size` (width, height) on display number `display`, or all of that display if fullscreen.
 
     Use it from the main thread, one at a time. F and F11 change between window and fullscreen. Buffers are swapped at
-    the rate the driver is set to (vsync as a rule); nothing relies on it. Raises Unavailable without a display or
-    OpenGL 3.3.
+    the rate the driver is set to (vsync as a rule); nothing relies on it. Raises Unavailable without any display or
+    OpenGL 3.3, ValueError for a display that is not there.
     """
+
+    open: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -127,9 +129,13 @@ class Screen:
         if Screen.open:
             raise ValueError("window: only one can be open at a time")
         open_video()
+        there = displays()
+        if display not in range(len(there)):
+            pygame.display.quit()
+            raise ValueError(f"window: no display {display}; there is {', '.join(map(str, there))}")
         self.framing, self.size, self.fullscreen = framing, size, fullscreen
         self.middle = (pygame.WINDOWPOS_CENTERED | display,) * 2  # SDL's way to name the middle of a display
-        self.whole = pygame.display.get_desktop_sizes()[display]
+        self.whole = there[display].width, there[display].height
         self.covers = fullscreen and pygame.display.get_driver() == "x11"
         try:
             self.window, self.context = open_window(title, self.whole if self.covers else size, self.middle, fullscreen)
@@ -148,8 +154,6 @@ class Screen:
         for _ in range(2):  # both buffers black until the first picture, not what was in memory
             self.context.clear()
             self.window.flip()
-
-    open = False
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
         """Draw a picture [H, W, 3] RGB and take in what was pressed; Closed if the window was closed or Ctrl+Q."""

@@ -101,7 +101,9 @@ def test_every_pixel_arrives_as_it_was(display: VirtualDisplay, opened: Callable
 
 
 @pytest.mark.parametrize("framing", ["letterbox", "fit", "fill"])
-@pytest.mark.parametrize(("picture", "window"), [((512, 512), (1920, 1080)), ((1280, 720), (300, 900)), ((3, 2), (6, 4))])
+@pytest.mark.parametrize(
+    ("picture", "window"), [((512, 512), (1920, 1080)), ((1280, 720), (300, 900)), ((3, 2), (6, 4))]
+)
 def test_framings_keep_what_they_promise(framing: Framing, picture: tuple[int, int], window: tuple[int, int]) -> None:
     across, up = reach(framing, picture, window)
     if framing == "fit":

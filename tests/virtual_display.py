@@ -85,7 +85,7 @@ def virtual_display() -> Iterator[VirtualDisplay]:
     if not all(map(shutil.which, ("Xvfb", "xdotool", "xwininfo"))):
         pytest.skip("needs: apt install xvfb xdotool x11-utils")
     with tempfile.TemporaryDirectory() as folder:
-        command = ["Xvfb", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", folder, "-nolisten", "tcp"]
+        command = ["Xvfb", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", folder, "-nolisten", "tcp", "-noreset"]
         with x_server(command) as name:
             yield VirtualDisplay(name, Path(folder))
 

@@ -16,10 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from instrument import __version__
+from instrument import __version__, options
 from instrument.assemble import Show, assemble
 from instrument.clock import Real
-from instrument import options
 from instrument.document import Mistake
 from instrument.perform import perform
 from instrument.report import Meter

@@ -17,9 +17,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from instrument import options
 from instrument.assemble import Show, assemble
 from instrument.clock import Replay, Virtual
-from instrument import options
 from instrument.document import Mistake
 from instrument.flow import Tick
 from instrument.patch import Patch, Plugged

@@ -61,9 +61,9 @@ class Output:
         if port not in (0, self.port):
             log.warning("preview: port %d is taken, so the preview is at port %d", port, self.port)
         self.loop = asyncio.new_event_loop()
-        self.runner = self.loop.run_until_complete(self.serve())
         self.thread = threading.Thread(target=self.loop.run_forever, name="preview server", daemon=True)
         self.thread.start()
+        self.runner = asyncio.run_coroutine_threadsafe(self.serve(), self.loop).result(10)
         log.info("preview: open http://%s:%d/", address(host), self.port)
 
     def show(self, frame: Frame) -> None:
@@ -78,6 +78,7 @@ class Output:
 
     def close(self) -> None:
         """Tell the viewers goodbye and free the port."""
+        self.frame = None
         asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)

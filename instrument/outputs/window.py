@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from instrument.flow import Frame
 from instrument.plugs import Delivery
-from instrument.screen import Framing, Screen, displays
+from instrument.screen import Framing, Screen
 
 
 class Output:
@@ -27,9 +27,6 @@ class Output:
         width: int = 1280,
         height: int = 720,
     ) -> None:
-        there = displays()
-        if there and display not in range(len(there)):
-            raise ValueError(f"window: no display {display}; there is {', '.join(map(str, there))}")
         if width < 1 or height < 1:
             raise ValueError(f"window: width and height are at least 1, got {width}x{height}")
         self.screen = Screen((width, height), display=display, fullscreen=fullscreen, framing=framing)

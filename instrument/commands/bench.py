@@ -1,0 +1,63 @@
+"""Measure this machine: control path, loop overhead, OSC under load, start.
+
+Ratios are taken frame about in one run, so they mean something on a busy machine; milliseconds only on a quiet one.
+
+examples:
+  phosphene bench
+  phosphene bench osc --seconds 60 --json osc.json
+"""
+
+import argparse
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from instrument import __version__, options
+from instrument.assemble import Show
+from instrument.benchmarks import control, osc, overhead, start
+from instrument.document import Mistake
+from instrument.parameters import unknown
+
+MEASUREMENTS = {"control": control, "overhead": overhead, "osc": osc, "start": start}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(MEASUREMENTS)} (default: all)")
+    parser.add_argument("--seconds", type=options.positive, default=10.0, help="how long to measure each (default: 10)")
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where the network runs"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    wrong = [name for name in args.what if name not in MEASUREMENTS]
+    if wrong:
+        raise Mistake(f"bench: {unknown('measurement', wrong[0], MEASUREMENTS)}")
+    if args.json and not args.json.parent.is_dir():
+        raise Mistake(f"--json: there is no folder {args.json.parent}")
+    show = Show(device=options.device(args.device))
+    report: dict[str, Any] = {"phosphene": __version__, "machine": machine(show.device), "seconds": args.seconds}
+    for name in args.what or MEASUREMENTS:
+        print(f"{name}: {MEASUREMENTS[name].__doc__.splitlines()[0]}", flush=True)  # type: ignore[union-attr]
+        report[name] = MEASUREMENTS[name].measure(show, args.seconds)
+        for figure, value in report[name].items():
+            print(f"  {figure:<18} {value}")
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    return 0
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the figures were taken on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
