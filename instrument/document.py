@@ -1,5 +1,6 @@
 """Strict reading of TOML files: a mistake is answered with file, key, what was expected and what there is."""
 
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
@@ -7,10 +8,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from instrument.parameters import settings, unknown
+from instrument.parameters import Range, settings, unknown
 from instrument.plugs import SUPPLIED
 
 REQUIRED = object()
+LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
 
 
 class Mistake(ValueError):
@@ -76,7 +78,10 @@ def settled(where: str, function: Callable[..., object], given: Mapping[str, Any
 
 
 def fitted(where: str, value: Any, kind: Any) -> Any:
-    """The value as `kind`; raises Mistake saying what was expected. Whole numbers may stand where numbers are asked for."""
+    """The value as `kind`; raises Mistake saying what was expected. Whole numbers may stand where numbers are asked for.
+
+    Numbers are finite and whole numbers have 64 bits, as TOML has it: neither `nan` nor a seed that torch cannot take.
+    """
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     for option in options:
         if get_origin(option) is Literal:
@@ -88,9 +93,10 @@ def fitted(where: str, value: Any, kind: Any) -> Any:
             return [fitted(where, item, get_args(option)[0]) for item in value]
         elif option is Any or (get_origin(option) is dict and isinstance(value, dict)):
             return value
-        elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        elif isinstance(option, type) and isinstance(value, option) and not (isinstance(value, bool) and option is int):
+        elif option in (int, float):
+            if isinstance(value, int | option) and not isinstance(value, bool) and abs(value) <= LARGEST[option]:
+                return option(value)
+        elif isinstance(option, type) and isinstance(value, option):
             return value
     raise Mistake(f"{where} must be {described(kind)}, got {value!r}")
 
@@ -122,7 +128,14 @@ def described(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"[{', '.join(described(option) for option in get_args(kind))}]"
     words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
-    return words.get(kind, str(kind))
+    return words.get(get_origin(kind) or kind, str(kind))
+
+
+def limited(where: str, value: float, limits: Range) -> float:
+    """The value, if it lies within the limits; raises Mistake saying what they are."""
+    if not limits.low <= value <= limits.high:
+        raise Mistake(f"{where} lies in {limits}, got {value:g}")
+    return value
 
 
 def flat(where: str, values: Mapping[str, Any]) -> dict[str, float]:

@@ -91,15 +91,17 @@ class Matrix:
         goal = self.rest.copy()
         for address, value in rest.items():
             goal[self.index[address]] = self.parameters[address].range.clamp(value)
-        self.fading = (self.position.copy(), self.to_unit(goal), goal, now, max(seconds, 1e-9))
+        self.fading = (self.position.copy(), self.to_unit(goal), goal, now, seconds)
 
     def resolve(self, tick: Tick, signals: Signals) -> ParameterFrame:
         """Every parameter's value for this tick."""
         self.advance(tick.time)
         values = self.rest
         if self.sources:
-            heard = np.array([signals.values.get(name, 0.0) for name in self.sources])
-            moved = np.bincount(self.target, self.amount * (heard[self.source] - self.centre), len(self.rest))
+            heard = np.array([signals.values.get(name, np.nan) for name in self.sources])
+            # what has not been heard yet moves nothing, or a centred route would lean until its wheel is first touched
+            offset = np.nan_to_num(heard[self.source] - self.centre)
+            moved = np.bincount(self.target, self.amount * offset, len(self.rest))
             values = np.where(moved == 0, self.rest, self.from_unit(np.clip(self.position + moved, 0, 1)))
         numbers, first, frame = values.tolist(), 0, {}
         for owner, names in self.owners.items():
@@ -112,11 +114,11 @@ class Matrix:
         if self.fading is None:
             return
         start, end, goal, since, seconds = self.fading
-        done = min((now - since) / seconds, 1.0)
-        self.position = start + (end - start) * done
-        self.rest = self.from_unit(self.position)
-        if done == 1:
-            self.rest, self.fading = goal, None
+        if now - since >= seconds:
+            self.position, self.rest, self.fading = end, goal, None
+            return
+        self.position = start + (end - start) * ((now - since) / seconds)
+        self.rest = np.where(start == end, goal, self.from_unit(self.position))  # what does not fade is exactly itself
 
     def from_unit(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """`Range.from_unit` for all parameters at once."""
@@ -144,7 +146,8 @@ def matching(pattern: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
             built += "(?:" + "|".join(map(re.escape, part[1:-1].split(","))) + ")"
         elif part[0] == "[" and len(part) > 2:
             inside = part[1:-1].replace("\\", r"\\")
-            built += f"[{'^' + inside[1:] if inside[0] == '!' else inside.replace('^', chr(92) + '^')}]"
+            inside = "^" + inside[1:] if inside[0] == "!" else inside.replace("^", r"\^")
+            built += f"(?!/)[{inside}]"
         else:
             built += re.escape(part)
     try:

@@ -126,10 +126,18 @@ class Movie:
         except av.FFmpegError as error:
             if not self.fault:
                 raise self.failure(error) from error
+        finally:
+            self.fault = self.fault or f"{self.path}: the video file is closed"
 
     def failure(self, error: av.FFmpegError) -> OSError:
         self.fault = f"{self.path}: the video file cannot be written ({error.strerror})"
         return OSError(self.fault)
+
+
+def missing_codecs() -> list[str]:
+    """What this FFmpeg lacks of what a movie needs: nothing, in the wheels of PyAV."""
+    needed = {"libx264": "H.264 encoder (libx264)", "aac": "AAC encoder"}
+    return [name for codec, name in needed.items() if codec not in av.codecs_available]
 
 
 def opened(path: Path) -> OutputContainer:

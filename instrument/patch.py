@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from instrument.bend import Mask
-from instrument.document import Mistake, Table, flat, read
+from instrument.document import Mistake, Table, fitted, flat, limited, read
 from instrument.matrix import Route
-from instrument.parameters import unknown
+from instrument.parameters import Range, unknown
+
+TEMPO = Range(1, 999, "beats a minute")
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,19 @@ class Patch:
 def read_patch(path: Path) -> Patch:
     """A patch from its file. Raises Mistake naming file and key; whether plugs exist is found when it is assembled."""
     table = read(path)
-    walk = table.take("walk", dict, {})
+    walk = Table(f"{path}: [walk]", table.take("walk", dict, {}))
     patch = Patch(
         name=path.stem,
         about=table.take("about", str, ""),
-        bpm=table.take("bpm", float, 120.0),
+        bpm=limited(f"{path}: bpm", table.take("bpm", float, 120.0), TEMPO),
         model=table.take("model", str, "untrained"),
         inputs=plugged(table.tables("inputs")),
         modulators=plugged(table.tables("modulators")),
-        walk=Plugged(walk.pop("plug", "drift"), walk, f"{path}: [walk]"),
+        walk=Plugged(walk.take("plug", str, "drift"), walk.rest(), walk.where),
         bends={name: bent(inner) for name, inner in table.tables("bends").items()},
         routes=routes(str(path), table.take("routes", list[dict[str, Any]], [])),
         outputs=plugged(table.tables("outputs")),
-        cues={str(key): str(value) for key, value in table.take("cues", dict, {}).items()},
+        cues={key: fitted(f"{path}: [cues]: {key}", name, str) for key, name in table.take("cues", dict, {}).items()},
         rest=flat(f"{path}: [rest]", table.take("rest", dict, {})),
         path=path,
     )
@@ -113,7 +115,8 @@ def check_signals(patch: Patch) -> None:
     said = [(route.source, where) for route, where in patch.routes]
     said += [(signal, f"{patch.path}: [cues]") for signal in patch.cues]
     for item in patch.modulators.values():
-        said += [(item.settings[key], item.where) for key in ("on", "source") if item.settings.get(key)]
+        named = [item.settings.get(key) for key in ("on", "source")]
+        said += [(signal, item.where) for signal in named if signal and isinstance(signal, str)]
     for signal, where in said:
         if signal in patch.modulators:
             continue

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from instrument.document import flat, read
+from instrument.document import flat, limited, read
+from instrument.parameters import Range
+from instrument.patch import TEMPO
+
+FADE = Range(0, 3600, "s")
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,15 @@ class Scene:
 def read_scene(path: Path) -> Scene:
     """A scene from its file. Raises Mistake naming file and key."""
     table = read(path)
+    bpm = table.take("bpm", float, None)
     scene = Scene(
         name=path.stem,
         about=table.take("about", str, ""),
         patch=table.take("patch", str, None),
         model=table.take("model", str, None),
         seed=table.take("seed", int, None),
-        bpm=table.take("bpm", float, None),
-        fade=table.take("fade", float, 2.0),
+        bpm=None if bpm is None else limited(f"{path}: bpm", bpm, TEMPO),
+        fade=limited(f"{path}: fade", table.take("fade", float, 2.0), FADE),
         anchors=tuple(table.take("anchors", list[int], [])),
         rest=flat(f"{path}: [rest]", table.take("rest", dict, {})),
         path=path,

@@ -31,7 +31,7 @@ MELODY = (  # (beat in four bars, MIDI note, beats)
     (8, 79, 1.5), (9.5, 76, 0.5), (10, 74, 1), (11, 72, 1), (12, 74, 2), (14, 71, 1), (15, 74, 1),
 )  # fmt: skip
 FILTER = ((0, 500), (4, 1000), (8, 1000), (11.75, 6000), (12, 2600), (20, 2600), (22, 1200), (24, 500))  # (bar, Hz)
-DRIVE = 0.53  # loudness before the peaks are rounded off: about -14 LUFS
+DRIVE, CEILING = 0.57, 0.75  # loudness, and where its peaks are rounded off: -14 LUFS, and none above full scale
 
 
 def compose(bars: int = BARS) -> NDArray[np.float32]:
@@ -44,7 +44,7 @@ def compose(bars: int = BARS) -> NDArray[np.float32]:
     notes = echoed(notes)
     bass = mixed(total, bass_score(bars)) * pump
     room = reverberated(chords + notes + 0.15 * filtered(drums, 400, 12000))
-    return np.tanh(DRIVE * (drums + bass + chords + notes + 0.3 * room)).astype(np.float32)
+    return (CEILING * np.tanh(DRIVE / CEILING * (drums + bass + chords + notes + 0.3 * room))).astype(np.float32)
 
 
 def mixed(total: int, score: Score) -> Samples:

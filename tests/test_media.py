@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from instrument.flow import Sound
-from instrument.media import WHOLE_MP4, Movie, read_sound
+from instrument.media import WHOLE_MP4, Movie, missing_codecs, read_sound
 
 KINDS = ["mp4", "mov", "mkv"]
 
@@ -359,11 +359,27 @@ def test_an_unknown_ending_is_refused_and_says_what_is_possible(tmp_path):
     Movie(tmp_path / "SHOW.MP4", fps=30)
 
 
+def test_a_missing_encoder_is_named(monkeypatch):
+    assert missing_codecs() == []
+    monkeypatch.setattr(av, "codecs_available", {"aac", "mpeg4"})
+    assert missing_codecs() == ["H.264 encoder (libx264)"]
+
+
 def test_without_a_picture_there_is_no_file(tmp_path):
     movie = Movie(tmp_path / "a.mp4", fps=30)
     movie.close()
     movie.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_movie_takes_nothing_more(tmp_path):
+    movie = Movie(tmp_path / "a.mp4", fps=30)
+    movie.write(picture(0), 0, tone(1600))
+    movie.close()
+    before = (tmp_path / "a.mp4").read_bytes()
+    with pytest.raises(OSError, match="is closed"):
+        movie.write(picture(1), 1, tone(1600))
+    assert (tmp_path / "a.mp4").read_bytes() == before
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(tmp_path):

@@ -84,9 +84,7 @@ def fetch(output: Output, path: str, **headers: str) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
-def viewed(
-    output: Output, watch: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], **headers: str
-) -> None:
+def viewed(output: Output, watch: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], **headers: str) -> None:
     """Open the live socket and watch it."""
 
     async def view() -> None:
@@ -312,7 +310,9 @@ def test_the_page_shows_the_picture_and_the_report(browser: Any) -> None:
     with served() as output, playing(output, 320, 320):
         page.goto(f"http://127.0.0.1:{output.port}/")
         wait_until(page, lambda: drawn(page) >= 5)
-        script = "[60, 260].map(x => [...document.querySelector('canvas').getContext('2d').getImageData(x, 99, 1, 1).data])"
+        script = (
+            "[60, 260].map(x => [...document.querySelector('canvas').getContext('2d').getImageData(x, 99, 1, 1).data])"
+        )
         left, right = page.evaluate(script)
         assert np.abs(np.subtract(left, [255, 0, 0, 255])).max() < 8
         assert np.abs(np.subtract(right, [0, 0, 255, 255])).max() < 8
@@ -323,7 +323,9 @@ def test_the_page_shows_the_picture_and_the_report(browser: Any) -> None:
             assert part in told
         fault = page.locator("#fault_list .row")
         assert fault.inner_text() == REPORT["faults"][0]
-        red, green, blue = map(int, fault.evaluate("e => getComputedStyle(e).color").removeprefix("rgb(")[:-1].split(","))
+        red, green, blue = map(
+            int, fault.evaluate("e => getComputedStyle(e).color").removeprefix("rgb(")[:-1].split(",")
+        )
         assert red > 200 and green < 130 and blue < 130
         assert not errors
         assert all(f"127.0.0.1:{output.port}/" in url or url.startswith("data:") for url in requests)

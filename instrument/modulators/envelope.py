@@ -31,8 +31,7 @@ class Modulator:
             self.peak = signals.values.get(self.on, 0.0) or 1.0
         if self.value < self.peak:
             self.value = min(self.peak, self.value + tick.dt / attack)
-            if self.value == self.peak:
-                self.peak = 0.0
         else:
+            self.peak = 0.0  # reached, or a strike too soft to be seen above what still sounds
             self.value *= math.exp(-tick.dt / decay)
         return self.value

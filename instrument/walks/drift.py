@@ -24,7 +24,8 @@ class Walk:
         self.space = space
         self.random = torch.Generator().manual_seed(seed)
         start = normal(anchors[0] if anchors else seed, space.z_dim)
-        self.points = torch.stack([start, start, self.after(start), self.after(self.after(start))])  # [4, z_dim]
+        then = self.after(start)
+        self.points = torch.stack([start, start, then, self.after(then)])  # [4, z_dim]
         self.aside = normal(seed + 1, space.z_dim)
         self.travelled = 0.0
 
