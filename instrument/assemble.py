@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,7 @@ import torch
 
 from instrument import catalog
 from instrument.bend import Plan, Slot
-from instrument.document import Mistake, settled
+from instrument.document import Mistake, limited, read, settled
 from instrument.faults import Faults
 from instrument.master import Framing, Master
 from instrument.matrix import Matrix
@@ -52,7 +51,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
-    generator = model(scene.model or patch.model, scene.path or patch.path, show.device)
+    generator = model(scene.model or patch.model, scene.path if scene.model else patch.path, show.device)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
@@ -73,6 +72,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     for where, rest in values:
         for address, value in rest.items():
             checked(where, matrix, address, value)
+            matrix.set(address, value)
     cues = {signal: cue(patch, name, matrix) for signal, name in patch.cues.items()}
 
     packed = Packed(
@@ -111,10 +111,7 @@ def model(name: str, said_in: Path | None, device: torch.device) -> Generator:
     """The generator of a model folder: the plug that its model.toml names."""
     try:
         folder = catalog.data("models", name)
-        about = tomllib.loads((folder / "model.toml").read_text("utf-8"))
-        kind = about.get("generator")
-        if not isinstance(kind, str):
-            raise ValueError(f"{folder / 'model.toml'}: lacks the key 'generator' (the name of a generator plug)")
+        kind = read(folder / "model.toml").take("generator", str)
         generator: Generator = catalog.plug("generators", kind)(folder, device)
     except (KeyError, ValueError, OSError) as error:
         raise Mistake(
@@ -185,6 +182,8 @@ def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     if isinstance(bent.channels, float) and not 0 < bent.channels <= 1:
         raise Mistake(f"{bent.where}: channels as a share must lie in 0..1, got {bent.channels:g}")
     settings = settled(bent.where, found.function, bent.settings)
+    if "seed" in inspect.signature(found.function).parameters:
+        settings["seed"] = bent.seed
     return Slot(name, found, bent.layer, bent.channels, bent.seed, bent.mask, settings)
 
 
@@ -197,13 +196,10 @@ def routed(patch: Patch, owners: Mapping[str, Mapping[str, Parameter]]) -> Matri
 
 
 def checked(where: Path | str | None, matrix: Matrix, address: str, value: float) -> None:
-    """Set a rest value that someone wrote down: out of range is a mistake there."""
+    """Refuse a rest value that someone wrote down for a parameter that is not there, or out of its range."""
     if address not in matrix.index:
         raise Mistake(f"{where}: rest: {unknown('parameter', address, matrix.index)}")
-    limits = matrix.parameters[address].range
-    if not limits.low <= value <= limits.high:
-        raise Mistake(f"{where}: rest: {address} lies in {limits}, got {value:g}")
-    matrix.set(address, value)
+    limited(f"{where}: rest: {address}", value, matrix.parameters[address].range)
 
 
 def cue(patch: Patch, name: str, matrix: Matrix) -> Scene:
@@ -212,9 +208,8 @@ def cue(patch: Patch, name: str, matrix: Matrix) -> Scene:
         scene = read_scene(catalog.data("scenes", name))
     except KeyError as error:
         raise Mistake(f"{patch.path}: [cues]: {error.args[0]}") from error
-    for address in scene.rest:
-        if address not in matrix.index:
-            raise Mistake(f"{scene.path}: rest: {unknown('parameter', address, matrix.index)} (cued by {patch.path})")
+    for address, value in scene.rest.items():
+        checked(f"{scene.path} (cued by {patch.path})", matrix, address, value)
     return scene
 
 

@@ -1,5 +1,6 @@
 """Time: a clock is an iterable of ticks, and the loop does not know whether it is the real one."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -17,15 +18,16 @@ class Real:
         self.fps, self.bpm, self.seconds, self.missed = fps, bpm, seconds, 0
 
     def __iter__(self) -> Iterator[Tick]:
+        end = math.inf if self.seconds is None else round(self.seconds * self.fps)
         start, last, n = time.perf_counter(), -1, 0
-        while self.seconds is None or n < round(self.seconds * self.fps):
+        while n < end:
             wait = start + n / self.fps - time.perf_counter()
             if wait > 0:
                 time.sleep(wait)
             yield Tick(n, n / self.fps, (n - last) / self.fps, n / self.fps * self.bpm / 60)
             due = int((time.perf_counter() - start) * self.fps)
             last, n = n, max(n + 1, due)
-            self.missed += n - last - 1
+            self.missed += int(min(n, end)) - last - 1
 
 
 class Virtual:

@@ -12,6 +12,7 @@ from instrument.flow import Event, ParameterFrame, Signals, Tick
 from instrument.parameters import Parameter, unknown
 
 Rest = Mapping[str, float]  # "owner/parameter" -> value in the parameter's unit
+STARS = 4  # in a pattern: each multiplies the time that a stranger's pattern can cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,17 @@ class Matrix:
 
 @lru_cache(maxsize=256)
 def matching(pattern: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """The addresses that an OSC 1.0 address pattern matches: `*` `?` `[a-c]` `[!a]` `{x,y}`, none across a slash."""
-    parts = re.findall(r"\*|\?|\[[^\]]*\]|\{[^}]*\}|.", pattern)
-    wild = {"*": "[^/]*", "?": "[^/]"}
+    """The addresses that an OSC 1.0 address pattern matches: `*` `?` `[a-c]` `[!a]` `{x,y}`, none across a slash.
+
+    More than four stars (or runs of them) match nothing.
+    """
+    parts = re.findall(r"[*?]+|\[[^\]]*\]|\{[^}]*\}|.", pattern)
+    if sum("*" in part for part in parts if part[0] in "*?") > STARS:
+        return ()
     built = ""
     for part in parts:
-        if part in wild:
-            built += wild[part]
+        if part[0] in "*?":
+            built += "[^/]" * part.count("?") + "[^/]*" * ("*" in part)
         elif part[0] == "{" and part[-1] == "}":
             built += "(?:" + "|".join(map(re.escape, part[1:-1].split(","))) + ")"
         elif part[0] == "[" and len(part) > 2:

@@ -34,7 +34,7 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
         help="how the picture gets another shape: fill crops (default), letterbox adds black bars, fit stretches",
     )
     parser.add_argument("--fps", type=positive, metavar="F", help="frames a second (default: 30)")
-    parser.add_argument("--seed", type=int, metavar="S", help="another seed is another journey (default: the scene's)")
+    parser.add_argument("--seed", type=seed, metavar="S", help="another seed is another journey (default: the scene's)")
     parser.add_argument(
         "--seconds", type=positive, metavar="N", help="how long (default: until stopped, or the whole song)"
     )
@@ -58,6 +58,17 @@ def size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and 16 <= int(width) <= 16384 and 16 <= int(height) <= 16384):
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1280x720 (16 to 16384 pixels a side)")
     return int(width), int(height)
+
+
+def seed(text: str) -> int:
+    """A whole number of 64 bits, as torch wants it."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 2**63
+    if abs(number) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 64 bits")
+    return number
 
 
 def positive(text: str) -> float:
@@ -92,7 +103,7 @@ def chosen(scene_name: str | None, patch_name: str | None, model: str | None) ->
     patch = read_patch(found("patches", patch_name or scene.patch or FIRST_PATCH, "--patch"))
     if scene.patch is not None and patch_name is not None and patch.name != scene.patch:
         scene = replace(scene, rest=shared(scene.rest, patch))
-    return (replace(scene, model=model, path=None) if model else scene), patch
+    return (replace(scene, model=str(found("models", model, "--model"))) if model else scene), patch
 
 
 def shared(values: Mapping[str, float], patch: Patch) -> dict[str, float]:

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from instrument.flow import Event, Frame, Tick
 from instrument.rig import Rig
 
-KEPT = 20_000  # frames that percentiles look back on: about eleven minutes at 30 fps, so months do not grow it
+KEPT = 20_000  # frames and events that the final percentiles look back on, so months do not grow it
+RECENT = 600  # the same while playing: twenty seconds, and cheap to sort beside a running show
 SOURCES = {"osc": "osc", "midi": "midi", "audio": "audio", "key": "keys"}
 
 
@@ -53,16 +54,16 @@ class Meter:
         self.age_ms.extend((now - arrived) * 1000 for arrived in frame.arrivals)
         self.events.update(event.address.partition("/")[0] for event in events)
 
-    def snapshot(self) -> dict[str, Any]:
-        """The report so far. fps is of the last two seconds or so; percentiles are of the last 20,000 frames and events."""
+    def snapshot(self, looking_back: int = RECENT) -> dict[str, Any]:
+        """The report so far. fps is of the last two seconds or so, percentiles of so many frames and events."""
         recent = list(self.finished)
         lasted = recent[-1] - recent[0] if len(recent) > 1 else 0.0
         return {
             "frames": self.frames,
             "fps": round((len(recent) - 1) / lasted, 2) if lasted else 0.0,
             "missed_ticks": self.clock.missed,
-            "frame_ms": {**percentiles(self.frame_ms, 50, 95, 99), "max": round(self.longest, 2)},
-            "age_ms": percentiles(self.age_ms, 50, 99),
+            "frame_ms": {**percentiles(list(self.frame_ms)[-looking_back:], 50, 95, 99), "max": round(self.longest, 2)},
+            "age_ms": percentiles(list(self.age_ms)[-looking_back:], 50, 99),
             "events": {name: self.events[source] for source, name in SOURCES.items()},
             "outputs": {
                 name: {"shown": item.shown, "dropped": item.dropped} for name, item in self.rig.outputs.items()
@@ -71,9 +72,9 @@ class Meter:
         }
 
     def final(self) -> dict[str, Any]:
-        """The report of the whole show: as `snapshot`, with fps over all of it."""
+        """The report of the whole show: as `snapshot`, but over all of it (percentiles over the last 20,000)."""
         lasted = self.finished[-1] - self.began if self.finished else 0.0
-        return {**self.snapshot(), "fps": round(self.frames / lasted, 2) if lasted else 0.0}
+        return {**self.snapshot(KEPT), "fps": round(self.frames / lasted, 2) if lasted else 0.0}
 
 
 def percentiles(values: Iterable[float], *points: int) -> dict[str, float | None]:

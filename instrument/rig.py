@@ -1,6 +1,9 @@
 """The rig: what is plugged in, one method for each verb of the loop."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -41,6 +44,7 @@ class Rig:
     live: bool = True
     cues: Mapping[str, Scene] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
+    struck_last: frozenset[str] = frozenset()
     last_parameters: ParameterFrame | None = None
     last_latent: Latent | None = None
     last_image: Tensor | None = None
@@ -57,7 +61,7 @@ class Rig:
         """What has come in since the last tick."""
         events: list[Event] = []
         for name, source in self.inputs.items():
-            events += self.guarded(f"input {name!r}", partial(source.poll, tick), ())
+            events += self.guarded(f"input {name!r}", partial(polled, source, tick), [])
         return events
 
     def modulate(self, tick: Tick, events: Sequence[Event]) -> Signals:
@@ -66,19 +70,23 @@ class Rig:
         for event in events:
             if self.matrix.hear(event):
                 continue
-            value = min(max(event.value, 0.0), 1.0)
+            value = min(max(0.0, event.value), 1.0)  # in this order, what is not a number becomes 0
             if value > 0 and self.heard.get(event.address, 0.0) == 0:
                 struck.add(event.address)
             self.heard[event.address] = value
         parameters = self.last_parameters or self.matrix.resolve(tick, Signals({}, frozenset()))
+        late = set(self.struck_last)  # struck last tick by modulators further down, too late for those above them
         for name, modulator in self.modulators.items():
-            before, signals = self.heard.get(name, 0.0), Signals(self.heard, frozenset(struck))
-            step = partial(modulator.step, tick, signals, **parameters[name])
-            self.heard[name] = min(max(self.guarded(f"modulator {name!r}", step, before), 0.0), 1.0)
+            before, signals = self.heard.get(name, 0.0), Signals(self.heard, frozenset(struck | late))
+            step = partial(stepped, modulator, tick, signals, parameters[name])
+            self.heard[name] = self.guarded(f"modulator {name!r}", step, before)
+            late.discard(name)
             if self.heard[name] > 0 and before == 0:
                 struck.add(name)
-        for signal in struck & self.cues.keys():
-            self.matrix.fade(self.cues[signal].rest, self.cues[signal].fade, tick.time)
+        self.struck_last = frozenset(struck & self.modulators.keys())
+        for signal, scene in self.cues.items():
+            if signal in struck:
+                self.matrix.fade(scene.rest, scene.fade, tick.time)
         return Signals(dict(self.heard), frozenset(struck))
 
     def resolve(self, tick: Tick, signals: Signals) -> ParameterFrame:
@@ -138,12 +146,24 @@ class Rig:
 
     def close(self) -> None:
         """Finish every output and let go of every device, also when one of them fails."""
-        try:
+        with ExitStack() as closing:  # it runs them all, last first, and raises the error of one that failed
+            for name, source in self.inputs.items():
+                closing.callback(self.guarded, f"input {name!r}", source.close, None)
             for name, port in self.outputs.items():
                 if self.live:
-                    self.guarded(f"output {name!r}", port.close, None)
+                    closing.callback(self.guarded, f"output {name!r}", port.close, None)
                 else:
-                    port.close()
-        finally:
-            for name, source in self.inputs.items():
-                self.guarded(f"input {name!r}", source.close, None)
+                    closing.callback(port.close)
+
+
+def polled(source: Input, tick: Tick) -> list[Event]:
+    """An input's events; an answer that is no list of events is the input's fault, and found here."""
+    return list(source.poll(tick))
+
+
+def stepped(modulator: Modulator, tick: Tick, signals: Signals, parameters: Mapping[str, float]) -> float:
+    """A modulator's value, clamped to 0..1; what is not a number is its fault, and found here."""
+    value = float(modulator.step(tick, signals, **parameters))
+    if value != value:
+        raise ValueError("it answered with something that is not a number")
+    return min(max(value, 0.0), 1.0)

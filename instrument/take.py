@@ -1,6 +1,7 @@
 """Takes: a recorded performance is its ticks and events, one JSON object a line."""
 
 import json
+import logging
 import queue
 import threading
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from instrument.document import Mistake
 from instrument.flow import Event, Tick
 
+log = logging.getLogger("phosphene")
 FORMAT = "phosphene take 1"
 
 
@@ -28,28 +30,38 @@ class Recorder:
             raise Mistake(f"{path}: there is no folder {path.parent}")
         self.file = path.open("w", encoding="utf-8", buffering=1)
         self.file.write(json.dumps({"take": FORMAT, **header}) + "\n")
+        self.broken = False
         self.lines: queue.SimpleQueue[tuple[Tick, Sequence[Event]] | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self.run, name="take", daemon=True)
         self.thread.start()
 
     def write(self, tick: Tick, events: Sequence[Event]) -> None:
         """Append one tick."""
-        self.lines.put((tick, events))
+        if not self.broken:
+            self.lines.put((tick, events))
 
     def run(self) -> None:
-        while (item := self.lines.get()) is not None:
-            tick, events = item
-            line = {
-                "tick": [tick.index, tick.time, tick.dt, tick.beat],
-                "events": [[event.address, event.value] for event in events],
-            }
-            self.file.write(json.dumps(line) + "\n")
-        self.file.close()
+        try:
+            with self.file:
+                while (item := self.lines.get()) is not None:
+                    self.file.write(written(*item))
+        except OSError as error:
+            self.broken = True  # or what nobody writes would gather
+            log.warning("the take ends here, %s cannot be written (%s); the show goes on", self.file.name, error.strerror)
 
     def close(self) -> None:
         """Write what waits, and close the file."""
         self.lines.put(None)
         self.thread.join()
+
+
+def written(tick: Tick, events: Sequence[Event]) -> str:
+    """One tick's line."""
+    line = {
+        "tick": [tick.index, tick.time, tick.dt, tick.beat],
+        "events": [[event.address, event.value] for event in events],
+    }
+    return json.dumps(line) + "\n"
 
 
 @dataclass(frozen=True)

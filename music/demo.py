@@ -12,6 +12,7 @@ sines and seeded noise, and it loops without a seam: whatever rings past the end
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -80,8 +81,8 @@ def drum_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
                 yield beat, 0.34, clap()
     if bars > 11:
         for step in (*np.arange(40, 44, 0.5), *np.arange(44, 47, 0.25)):
-            yield float(step), 0.06 + 0.2 * (step - 40) / 7, clap()
-        yield 32, 0.3, riser(15)
+            yield float(step), 0.12 + 0.3 * (step - 40) / 7, clap()
+        yield 32, 0.22, riser(15)
     for beat, gain in ((16, 0.2), (48, 0.4), (64, 0.25), (80, 0.25)):
         if beat < 4 * bars:
             yield beat, gain, crash()
@@ -98,7 +99,7 @@ def bass_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
 
 def chord_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
     for bar in range(bars):
-        yield 4 * bar, 0.05 if bar in range(12, 20) else 0.06, chord(bar)
+        yield 4 * bar, 0.042 if bar in range(12, 20) else 0.055, chord(bar)
 
 
 def arpeggio_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
@@ -106,18 +107,20 @@ def arpeggio_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
     for bar in range(bars):
         notes = [note + 12 for note in CHORDS[bar % 4]]
         steps = 16 if bar in range(8, 20) else 8
-        for step in range(15 if bar == 11 else steps):
-            if bar == 11 and step >= 12:
-                break
+        for step in range(12 if bar == 11 else steps):
             note = notes[(0, 2, 1, 3, 2, 1, 3, 2)[step % 8]] + (12 if step % 8 == 5 else 0)
-            yield 4 * bar + step * 4 / steps, 0.075 * (0.8 + 0.2 * (step % 2 == 0)), pluck(note, 0.16, (step % 3 - 1) / 2)
+            yield (
+                4 * bar + step * 4 / steps,
+                0.12 * (0.8 + 0.2 * (step % 2 == 0)),
+                pluck(note, 0.16, (step % 3 - 1) / 2),
+            )
 
 
 def melody_score(bars: int) -> Iterator[tuple[float, float, Samples]]:
     for begin in (48, 64):
         for beat, note, beats in MELODY:
             if begin < 4 * bars:
-                yield begin + beat, 0.13, pluck(note, 0.25 * beats + 0.15, 0.0)
+                yield begin + beat, 0.2, pluck(note, 0.25 * beats + 0.15, 0.0)
 
 
 # The instruments: sounds [n, 2]
@@ -168,7 +171,9 @@ def hat(ring: float, variant: int) -> Samples:
 @cache
 def clap() -> Samples:
     t = seconds(0.3)
-    hands = sum(np.where(t >= at, np.exp(-(t - at) / fall), 0) for at, fall in ((0, 0.006), (0.011, 0.006), (0.021, 0.07)))
+    hands = sum(
+        np.where(t >= at, np.exp(-(t - at) / fall), 0) for at, fall in ((0, 0.006), (0.011, 0.006), (0.021, 0.07))
+    )
     left, right = (faded(noise(0.3, seed, 900, 6000) * hands) * 0.6 for seed in (2, 3))
     return np.stack((left, right), axis=1)
 
@@ -186,7 +191,7 @@ def riser(beats: float) -> Samples:
     centre = np.log2(300) + way * np.log2(10000 / 300)
     edges = np.geomspace(200, 14000, 13)
     out = np.zeros((len(way), 2))
-    for band, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+    for band, (low, high) in enumerate(pairwise(edges)):
         near = np.exp(-0.5 * ((np.log2(low * high) / 2 - centre) / 0.7) ** 2)
         out += near[:, None] * np.stack([noise(length, 10 + 2 * band + side, low, high) for side in (0, 1)], axis=1)
     out *= 0.3 * (way**2)[:, None]
@@ -207,7 +212,9 @@ def bass(note: float, length: float, harmonics: int) -> Samples:
 def pluck(note: float, ring: float, pan: float) -> Samples:
     """A struck string without wood: the higher a harmonic, the sooner it is gone."""
     t = seconds(6 * ring)
-    tone = sum(np.sin(2 * np.pi * k * hertz(note) * t) / k**1.3 * np.exp(-t / ring * (0.6 + 0.4 * k)) for k in range(1, 7))
+    tone = sum(
+        np.sin(2 * np.pi * k * hertz(note) * t) / k**1.3 * np.exp(-t / ring * (0.6 + 0.4 * k)) for k in range(1, 7)
+    )
     return panned(faded(tone * np.minimum(t / 0.002, 1), 0.02), pan)
 
 
@@ -275,7 +282,7 @@ def ducking(total: int) -> Samples:
 
 def write(path: Path, track: NDArray[np.float32]) -> None:
     """Encode as Ogg Opus, 104 kbit/s."""
-    with av.open(str(path), "w", format="ogg") as container:
+    with av.open(str(path), "w", format="ogg", container_options={"fflags": "+bitexact"}) as container:
         container.metadata.update({"title": "Phosphene demo", "comment": f"{BPM} beats a minute, {BARS} bars, loops"})
         stream = container.add_stream("libopus", rate=RATE, layout="stereo")
         stream.bit_rate = 104000

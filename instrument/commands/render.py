@@ -111,7 +111,7 @@ def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
 
 def from_take(args: argparse.Namespace, header: dict[str, Any]) -> argparse.Namespace:
     """What the take was played with, wherever the command line says nothing else."""
-    kept = {key: header.get(key) for key in ("scene", "patch", "model", "seed", "size", "framing")}
+    kept = {key: header.get(key) for key in ("scene", "patch", "model", "seed", "fps", "size", "framing")}
     said = {key: value for key, value in vars(args).items() if value is not None}
     settings = [f"{address}={value}" for address, value in header.get("set", {}).items()]
     merged = argparse.Namespace(**{**vars(args), **kept, **said})

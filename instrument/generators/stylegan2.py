@@ -236,12 +236,15 @@ def read_config(path: Path) -> Config:
         table = tomllib.loads(path.read_text("utf-8")).get("stylegan2", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: [stylegan2] must be a table, got {table!r}")
     known = {item.name: item for item in fields(Config)}
     for name, value in table.items():
         if name not in known:
             raise ValueError(f"{path}: [stylegan2]: {unknown('key', name, known)}")
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-            raise ValueError(f"{path}: [stylegan2] {name} must be a number from 0, got {value!r}")
+        kind, words = (int | float, "a number") if name == "clamp" else (int, "a whole number")
+        if not isinstance(value, kind) or isinstance(value, bool) or not value >= 0:
+            raise ValueError(f"{path}: [stylegan2] {name} must be {words} from 0, got {value!r}")
     missing = sorted(known.keys() - table.keys() - {"clamp"})
     if missing:
         raise ValueError(f"{path}: [stylegan2] lacks {', '.join(missing)}")
