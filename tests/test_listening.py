@@ -1,5 +1,6 @@
 """The ears: signals by closed form where there is one, by property where there is not."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from instrument.listening.features import Listener
 from instrument.listening.track import Track
 
-MUSIC = Path(__file__).parents[2] / "shared" / "music"
+MUSIC = Path(os.environ.get("PHOSPHENE_MUSIC", "nowhere"))  # pieces NAME.ogg with their beats in NAME.beats
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
 RATES = [8000, 16000, 22050, 44100, 48000, 96000, 192000]
 
@@ -48,7 +49,7 @@ def drum(kind: str, rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return tone  # "burst": cut off
 
 
-def events(kind: str, rate: int, count: int = 60) -> tuple[NDArray[np.float64], Samples]:
+def events(kind: str, rate: int, count: int = 40) -> tuple[NDArray[np.float64], Samples]:
     """The times of `count` sounds of a kind, and the sound with noise at -60 dB."""
     rng = np.random.default_rng(1)
     times = 1 + np.cumsum(rng.uniform(0.4, 0.9, count))
@@ -83,7 +84,11 @@ def test_signals_are_bit_equal_however_the_sound_is_cut(chunks: list[int]) -> No
 
 @pytest.mark.parametrize("rate", RATES)
 def test_silence_offset_and_noise_at_minus_60_db_are_nothing(rate: int) -> None:
-    for samples in (np.zeros(2 * rate, np.float32), np.full(2 * rate, 0.5, np.float32)[rate // 10 :], noise(rate, 2, 1e-3)):
+    for samples in (
+        np.zeros(2 * rate, np.float32),
+        np.full(2 * rate, 0.5, np.float32)[rate // 10 :],
+        noise(rate, 2, 1e-3),
+    ):
         signals, times = heard(samples, rate)
         settled = times > 0.1  # an offset that begins is a click
         assert all(not values[settled].any() for values in signals.values())
@@ -140,8 +145,8 @@ def test_numbers_that_are_none_and_samples_beyond_full_scale_do_no_lasting_harm(
 
 def test_quiet_and_loud_music_give_the_same_signals() -> None:
     _, music = events("kick", 48000, count=8)
-    loud, quiet = (heard(gain * music, 48000)[0] for gain in (1.0, 0.1))
-    assert abs(loud["bass"] - quiet["bass"]).max() < 0.05
+    (loud, times), (quiet, _) = (heard(gain * music, 44100) for gain in (1.0, 0.1))
+    assert abs(loud["bass"] - quiet["bass"])[times > 2].max() < 0.05
 
 
 def test_the_gain_has_recovered_most_of_20_db_after_half_a_minute() -> None:
@@ -209,7 +214,7 @@ def test_a_track_loops_over_its_seam_or_is_followed_by_silence() -> None:
     assert Track(samples, loops=False).stretch(2, 2).shape == (0, 2)
 
 
-@pytest.mark.skipif(not MUSIC.is_dir(), reason="the pieces with known beats are not here")
+@pytest.mark.skipif(not MUSIC.is_dir(), reason="PHOSPHENE_MUSIC names no folder of pieces with known beats")
 @pytest.mark.parametrize("piece", ["house124", "techno132"])
 def test_onsets_meet_the_beats_of_real_pieces(piece: str) -> None:
     from instrument.media import read_sound

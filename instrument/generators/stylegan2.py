@@ -145,7 +145,7 @@ class Layer:
         self.up = name == "conv0"
         if self.up:
             self.transposed = own["weight"].transpose(0, 1).contiguous(memory_format=torch.channels_last)
-            self.filter = up_filter(own["resample_filter"], len(self.weight))
+            self.filter = smoother(own["resample_filter"].flip((0, 1)), len(self.weight))  # F.conv2d does not flip
         self.square = own["weight"].square().sum((2, 3)).t()  # [I, O]
         self.affine = Affine(own)
         self.bias = own["bias"].view(1, -1, 1, 1)
@@ -173,7 +173,7 @@ class ToRGB:
         own = {key.removeprefix("torgb."): weight for key, weight in block.items()}
         self.weight = own["weight"][:, :, 0, 0]  # [3, I]
         self.bias, self.affine, self.clamp = own["bias"].view(1, 3, 1, 1), Affine(own), clamp
-        self.filter = up_filter(block["resample_filter"], 3)
+        self.filter = smoother(block["resample_filter"], 3)
 
     def __call__(self, x: Tensor, w: Tensor, image: Tensor | None) -> Tensor:
         style = self.affine(w) / math.sqrt(self.weight.shape[1])  # [N, I]
@@ -195,17 +195,14 @@ class Affine:
         return F.linear(w, self.weight, self.bias)
 
 
-def up_filter(taps: Tensor, channels: int) -> Tensor:
-    """The smoothing filter [channels, 1, 4, 4] for doubled maps: gain 4 makes up for the zeros between the samples."""
-    return (4 * taps.flip((0, 1))).expand(channels, 1, *taps.shape).contiguous()
+def smoother(taps: Tensor, channels: int) -> Tensor:
+    """The filter [channels, 1, 4, 4] that smooths doubled maps; gain 4 makes up for the zeros between their samples."""
+    return (4 * taps).expand(channels, 1, *taps.shape).contiguous()
 
 
 def doubled(image: Tensor, taps: Tensor) -> Tensor:
     """image [N, 3, h, w] at twice the size: zeros between the samples, smoothed."""
-    n, c, h, w = image.shape
-    sparse = image.new_zeros(n, c, 2 * h, 2 * w)
-    sparse[:, :, ::2, ::2] = image
-    return F.conv2d(F.pad(sparse, (2, 1, 2, 1)), taps, groups=c)  # [N, 3, 2h, 2w]
+    return F.conv_transpose2d(image, taps, stride=2, padding=1, groups=image.shape[1])  # [N, 3, 2h, 2w]
 
 
 def expected(config: Config) -> dict[str, tuple[int, ...]]:

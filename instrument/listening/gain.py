@@ -14,7 +14,7 @@ class AutoGain:
     def __init__(self, dt: float, bands: int) -> None:
         self.keep = 0.5 ** (dt / HALF_LIFE)
         self.peak = QUIET
-        self.peaks = [QUIET / ADVANTAGE] * bands
+        self.peaks = [0.0] * bands
 
     def __call__(self, whole: float, bands: Sequence[float]) -> list[float]:
         """Amplitudes (rms) of the whole sound and of its bands -> the same as 0..1, the whole first.
@@ -23,7 +23,7 @@ class AutoGain:
         """
         keep = self.keep if whole > GATE else 1.0
         self.peak = max(whole, self.peak * keep, QUIET)
-        floor = self.peak / ADVANTAGE
+        floor = GATE + (self.peak - GATE) / ADVANTAGE
         self.peaks = [max(band, peak * keep) for band, peak in zip(bands, self.peaks, strict=True)]
         limits = [self.peak, *(max(peak, floor) for peak in self.peaks)]
         return [gated(value, limit) for value, limit in zip((whole, *bands), limits, strict=True)]
