@@ -14,12 +14,12 @@ from instrument import catalog
 from instrument.bend import Plan, Slot
 from instrument.document import Mistake, limited, read, settled
 from instrument.faults import Faults
-from instrument.master import Framing, Master
+from instrument.master import Master
 from instrument.matrix import Matrix
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Bent, Patch, Plugged
-from instrument.plugs import SUPPLIED, Generator, Unavailable
+from instrument.plugs import SUPPLIED, Framing, Generator, Unavailable
 from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene

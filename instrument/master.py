@@ -1,14 +1,13 @@
 """The master: the last thing that happens to a picture before it is shown."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from instrument.parameters import Range
-
-Framing = Literal["letterbox", "fit", "fill"]
+from instrument.plugs import Framing
 
 
 class Master:

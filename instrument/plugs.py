@@ -6,7 +6,7 @@ patch. A few names are supplied by the instrument to every constructor that asks
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -96,6 +96,7 @@ class Generator(Space, Protocol):
 
 
 Delivery = Literal["here", "latest", "every"]
+Framing = Literal["letterbox", "fit", "fill"]  # how a picture gets another shape: with black bars, stretched, cropped
 
 
 class Output(Protocol):
@@ -115,6 +116,3 @@ class Output(Protocol):
     def close(self) -> None:
         """Finish what was begun and let go."""
         ...
-
-
-Settings = dict[str, Any]

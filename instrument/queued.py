@@ -34,10 +34,14 @@ class Inbox:
 
     def put(self, address: str, value: float) -> None:
         """Append an event that arrives now."""
-        event = Event(address, value, time.perf_counter())
-        if len(self.waiting) == self.waiting.maxlen:
-            self.lost += 1
-        self.waiting.append(event)
+        self.put_all([(address, value)])
+
+    def put_all(self, arrived: Iterable[tuple[str, float]]) -> None:
+        """Append events that arrive now, together: a `drain` meanwhile has all of them or none."""
+        now = time.perf_counter()
+        events = [Event(address, value, now) for address, value in arrived]
+        self.lost += max(0, len(self.waiting) + len(events) - (self.waiting.maxlen or 0))
+        self.waiting.extend(events)  # one call in C, so it cannot be torn
 
     def drain(self) -> list[Event]:
         """Everything that waits, in order; what arrives meanwhile stays for the next call."""

@@ -1,8 +1,6 @@
 """The rig: what is plugged in, one method for each verb of the loop."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial

@@ -3,12 +3,12 @@
 import os
 import sys
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.plugs import Closed, Unavailable
+from instrument.plugs import Closed, Framing, Unavailable
 from instrument.queued import Inbox
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -18,8 +18,6 @@ os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")  # a window i
 
 import moderngl
 import pygame
-
-Framing = Literal["letterbox", "fit", "fill"]
 
 keyboard = Inbox(1024)
 """Keys as events: `key/NAME` with 1 when it goes down and 0 when it comes up again; `inputs/keys.py` drains it."""

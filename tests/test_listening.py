@@ -146,7 +146,7 @@ def test_numbers_that_are_none_and_samples_beyond_full_scale_do_no_lasting_harm(
 def test_quiet_and_loud_music_give_the_same_signals() -> None:
     _, music = events("kick", 48000, count=8)
     (loud, times), (quiet, _) = (heard(gain * music, 44100) for gain in (1.0, 0.1))
-    assert abs(loud["bass"] - quiet["bass"])[times > 2].max() < 0.05
+    assert abs(loud["bass"] - quiet["bass"])[times > 2].max() < 0.1
 
 
 def test_the_gain_has_recovered_most_of_20_db_after_half_a_minute() -> None:

@@ -47,7 +47,7 @@ class Input:
     """
 
     def __init__(self, *, port: int = 7770, host: str = "127.0.0.1") -> None:
-        self.inbox, self.packet = Inbox(), Inbox()
+        self.inbox = Inbox()
         self.rejected, self.last_sender = 0, ""
         self.quiet: dict[str, float] = {}
         self.closing = False
@@ -89,27 +89,24 @@ class Input:
 
     def take(self, packet: bytes) -> None:
         """Put the events of one packet into the inbox, all at once: a bundle is never torn between two frames."""
+        found: list[tuple[str, float]] = []
         try:
             for message in messages(packet):
-                self.read(message)
+                found += self.read(message)
         except Exception as error:  # from a stranger: whatever it is, this thread must live on
             self.reject("a packet", error)
-        events = self.packet.drain()
-        self.inbox.lost += max(0, len(self.inbox.waiting) + len(events) - (self.inbox.waiting.maxlen or 0))
-        self.inbox.waiting.extend(events)  # one call in C, so a poll sees all of them or none
+        self.inbox.put_all(found)
 
-    def read(self, message: bytes) -> None:
-        """Turn one message into one event, or a trigger into its stroke and release."""
+    def read(self, message: bytes) -> list[tuple[str, float]]:
+        """Turn one message into one event, or a trigger into its stroke and release; into none if it is of no use."""
         address = "a message"
         try:
             address, start = wire.get_string(message, 0)
             path, value = event_address(address), scalar(arguments(message, start))
         except Exception as error:  # the others in its bundle are still good
             self.reject(address[:LONGEST_ADDRESS], error)
-            return
-        self.packet.put(path, 1.0 if value is None else value)
-        if value is None:
-            self.packet.put(path, 0.0)
+            return []
+        return [(path, 1.0), (path, 0.0)] if value is None else [(path, value)]
 
     def reject(self, about: str, why: Exception) -> None:
         """Count what is of no use, and say so once per address in ten seconds."""

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from instrument.flow import Frame
-from instrument.plugs import Delivery
-from instrument.screen import Framing, Screen
+from instrument.plugs import Delivery, Framing
+from instrument.screen import Screen
 
 
 class Output:
