@@ -2,8 +2,10 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,15 @@ from instrument.scene import Scene, read_scene
 
 log = logging.getLogger("phosphene")
 
+PAGE = Plugged("preview", {}, "the preview page")
+
 
 @dataclass(frozen=True)
 class Show:
     """What is decided at the command line, not in a patch: how to play rather than what."""
 
     live: bool = True
+    model: str | None = None
     fps: float = 30.0
     seed: int | None = None
     size: tuple[int, int] | None = None
@@ -47,29 +52,22 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
 
     What the machine lacks is said in one line and left out; nothing is opened before everything else has been checked.
     """
+    if catalog.PLUGS and not Path(catalog.PLUGS).is_dir():
+        raise Mistake(f"PHOSPHENE_PLUGS: there is no folder {catalog.PLUGS}")
     faults = Faults(strict=show.strict)
     seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
-    generator = model(scene.model or patch.model, scene.path if scene.model else patch.path, show.device)
+    named = [(show.model, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
+    generator = next(model(name, where, show.device) for name, where in named if name)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
-    owners: dict[str, Mapping[str, Parameter]] = {
-        "walk": declared(walk.step),
-        "generator": declared(generator.render),
-        "master": declared(Master.__call__),
-    }
-    named = [(name, declared(modulator.step)) for name, modulator in modulators.items()]
-    for name, parameters in [*named, *((item.name, item.parameters) for item in slots)]:
-        if name in owners:
-            raise Mistake(
-                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master share names"
-            )
-        owners[name] = parameters
+    owners = owned(patch, walk, generator, modulators, slots)
     matrix = routed(patch, owners)
-    values = [(patch.path, patch.rest), (scene.path, scene.rest), ("--set", show.rest)]
-    for where, rest in values:
+    scene = fitting(scene, patch, matrix)
+    said = [(f"{patch.path}: [rest]", patch.rest), (f"{scene.path}: [rest]", scene.rest), ("--set", show.rest)]
+    for where, rest in said:
         for address, value in rest.items():
             checked(where, matrix, address, value)
             matrix.set(address, value)
@@ -79,10 +77,13 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         {name: owners[name] for name in ["generator", "master", *(item.name for item in slots)]}, show.device
     )
     plan = Plan(slots, packed.views, generator.layers(), faults.report)
-    classes = {**checked_plugs("inputs", patch.inputs), **checked_plugs("outputs", patch.outputs)}
-    inputs = opened(patch.inputs, classes, supplied)
+    checked_inputs, checked_outputs = checked_plugs("inputs", patch.inputs), checked_plugs("outputs", patch.outputs)
+    inputs = opened(checked_inputs, supplied)
     try:
-        outputs = opened(patch.outputs, classes, supplied)
+        outputs = opened(checked_outputs, supplied)
+        if show.live and unseen(patch.outputs, outputs):
+            log.warning("THE PICTURE IS ON THE PREVIEW PAGE INSTEAD")
+            outputs |= opened(checked_plugs("outputs", {"preview": PAGE}), supplied)
     except BaseException:
         for source in inputs.values():
             source.close()
@@ -107,57 +108,65 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     )
 
 
-def model(name: str, said_in: Path | None, device: torch.device) -> Generator:
-    """The generator of a model folder: the plug that its model.toml names."""
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Whatever goes wrong inside is a Mistake at that place, in one line; what the machine lacks stays Unavailable."""
     try:
+        yield
+    except Unavailable:
+        raise
+    except KeyError as error:
+        raise Mistake(f"{where}: {error.args[0] if error.args else error}") from error
+    except ValueError as error:
+        raise Mistake(f"{where}: {error}") from error
+    except Exception as error:  # in a plug of somebody's own, who will want to know the line
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise Mistake(f"{where}: {what} ({last.filename}, line {last.lineno})") from error
+
+
+def model(name: str, where: str, device: torch.device) -> Generator:
+    """The generator of a model folder: the plug that its model.toml names."""
+    with located(where):
         folder = catalog.data("models", name)
         kind = read(folder / "model.toml").take("generator", str)
         generator: Generator = catalog.plug("generators", kind)(folder, device)
-    except (KeyError, ValueError, OSError) as error:
-        raise Mistake(
-            f"{said_in or '--model'}: model: {error.args[0] if isinstance(error, KeyError) else error}"
-        ) from error
     return generator
 
 
-def plug_class(kind: catalog.Kind, item: Plugged) -> tuple[Any, dict[str, Any]]:
+Checked = tuple[Plugged, Any, dict[str, Any]]  # a plug as it is named, its class, its settings
+
+
+def plug_class(kind: catalog.Kind, item: Plugged) -> Checked:
     """A plug's class and its settings, checked."""
-    try:
+    with located(item.where):
         found = catalog.plug(kind, item.plug)
-    except KeyError as error:
-        raise Mistake(f"{item.where}: {error.args[0]}") from error
-    return found, settled(item.where, found.__init__, item.settings)
+    return item, found, settled(item.where, found.__init__, item.settings)
 
 
-def checked_plugs(kind: catalog.Kind, items: Mapping[str, Plugged]) -> dict[str, tuple[Any, dict[str, Any]]]:
-    return {item.where: plug_class(kind, item) for item in items.values()}
+def checked_plugs(kind: catalog.Kind, items: Mapping[str, Plugged]) -> dict[str, Checked]:
+    return {name: plug_class(kind, item) for name, item in items.items()}
 
 
 def built(kind: catalog.Kind, item: Plugged, supplied: Mapping[str, Any], *arguments: Any) -> Any:
     """A plug, constructed."""
-    found, settings = plug_class(kind, item)
-    return constructed(found, settings, item, supplied, *arguments)
+    return constructed(plug_class(kind, item), supplied, *arguments)
 
 
-def constructed(
-    found: Any, settings: Mapping[str, Any], item: Plugged, supplied: Mapping[str, Any], *arguments: Any
-) -> Any:
+def constructed(checked: Checked, supplied: Mapping[str, Any], *arguments: Any) -> Any:
+    item, found, settings = checked
     wanted = inspect.signature(found.__init__).parameters
     given = {name: value for name, value in supplied.items() if name in wanted and name in SUPPLIED}
-    try:
+    with located(item.where):
         return found(*arguments, **given, **settings)
-    except (ValueError, KeyError) as error:
-        raise Mistake(f"{item.where}: {error.args[0] if error.args else error}") from error
 
 
-def opened(
-    items: Mapping[str, Plugged], classes: Mapping[str, tuple[Any, Any]], supplied: Mapping[str, Any]
-) -> dict[str, Any]:
+def opened(items: Mapping[str, Checked], supplied: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs or outputs that this machine can have; the others are named in one line each."""
     found: dict[str, Any] = {}
     for name, item in items.items():
         try:
-            found[name] = constructed(*classes[item.where], item, supplied)
+            found[name] = constructed(item, supplied)
         except Unavailable as missing:
             log.warning("%s", missing)
         except BaseException:
@@ -167,12 +176,16 @@ def opened(
     return found
 
 
+def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
+    """Whether a window that was wanted is not there, and no preview page is wanted anyway."""
+    missing = any(item.plug == "window" and name not in there for name, item in wanted.items())
+    return missing and not any(item.plug == "preview" for item in wanted.values())
+
+
 def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     """A slot, held against the ops there are and the layers that the model has."""
-    try:
+    with located(bent.where):
         found = catalog.op(bent.op)
-    except KeyError as error:
-        raise Mistake(f"{bent.where}: {error.args[0]}") from error
     layers = generator.layers()
     if bent.layer not in layers:
         raise Mistake(f"{bent.where}: {unknown('layer', bent.layer, layers)}")
@@ -187,6 +200,26 @@ def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     return Slot(name, found, bent.layer, bent.channels, bent.seed, bent.mask, settings)
 
 
+def owned(
+    patch: Patch, walk: Any, generator: Generator, modulators: Mapping[str, Any], slots: list[Slot]
+) -> dict[str, Mapping[str, Parameter]]:
+    """Who has which parameters, by the name that its addresses begin with."""
+    with located(str(patch.path)):
+        found: dict[str, Mapping[str, Parameter]] = {
+            "walk": declared(walk.step),
+            "generator": declared(generator.render),
+            "master": declared(Master.__call__),
+        }
+        named = [(name, declared(modulator.step)) for name, modulator in modulators.items()]
+    for name, parameters in [*named, *((item.name, item.parameters) for item in slots)]:
+        if name in found:
+            raise Mistake(
+                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master share names"
+            )
+        found[name] = parameters
+    return found
+
+
 def routed(patch: Patch, owners: Mapping[str, Mapping[str, Parameter]]) -> Matrix:
     addresses = [f"{owner}/{name}" for owner, items in owners.items() for name in items]
     for route, where in patch.routes:
@@ -195,28 +228,27 @@ def routed(patch: Patch, owners: Mapping[str, Mapping[str, Parameter]]) -> Matri
     return Matrix(owners, [route for route, _ in patch.routes])
 
 
-def checked(where: Path | str | None, matrix: Matrix, address: str, value: float) -> None:
+def checked(where: str, matrix: Matrix, address: str, value: float) -> None:
     """Refuse a rest value that someone wrote down for a parameter that is not there, or out of its range."""
     if address not in matrix.index:
-        raise Mistake(f"{where}: rest: {unknown('parameter', address, matrix.index)}")
-    limited(f"{where}: rest: {address}", value, matrix.parameters[address].range)
+        raise Mistake(f"{where}: {unknown('parameter', address, matrix.index)}")
+    limited(f"{where}: {address}", value, matrix.parameters[address].range)
+
+
+def fitting(scene: Scene, patch: Patch, matrix: Matrix) -> Scene:
+    """The scene; of one that was made for another patch, those values that this patch has a place for."""
+    if scene.patch in (None, patch.name):
+        return scene
+    left = [address for address in scene.rest if address not in matrix.index]
+    if left:
+        log.info("%s is for the patch %s; here it goes without %s", scene.name, scene.patch, ", ".join(left))
+    return replace(scene, rest={address: scene.rest[address] for address in scene.rest if address not in left})
 
 
 def cue(patch: Patch, name: str, matrix: Matrix) -> Scene:
     """A scene that a cue names, held against this patch's parameters."""
-    try:
-        scene = read_scene(catalog.data("scenes", name))
-    except KeyError as error:
-        raise Mistake(f"{patch.path}: [cues]: {error.args[0]}") from error
+    with located(f"{patch.path}: [cues]"):
+        scene = fitting(read_scene(catalog.data("scenes", name)), patch, matrix)
     for address, value in scene.rest.items():
-        checked(f"{scene.path} (cued by {patch.path})", matrix, address, value)
+        checked(f"{scene.path} (cued by {patch.path}): [rest]", matrix, address, value)
     return scene
-
-
-def device(name: str) -> torch.device:
-    """The device of a name; "auto" is the fastest there is."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
-        raise Mistake(f"--device: there is no {name} device here")
-    return torch.device(name)

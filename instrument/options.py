@@ -1,7 +1,8 @@
 """Options that commands share."""
 
 import argparse
-from collections.abc import Mapping
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from instrument import catalog
+from instrument.assemble import located
 from instrument.document import Mistake, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
@@ -33,7 +35,7 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="how the picture gets another shape: fill crops (default), letterbox adds black bars, fit stretches",
     )
-    parser.add_argument("--fps", type=positive, metavar="F", help="frames a second (default: 30)")
+    parser.add_argument("--fps", type=frame_rate, metavar="F", help="frames a second (default: 30)")
     parser.add_argument("--seed", type=seed, metavar="S", help="another seed is another journey (default: the scene's)")
     parser.add_argument(
         "--seconds", type=positive, metavar="N", help="how long (default: until stopped, or the whole song)"
@@ -82,6 +84,14 @@ def positive(text: str) -> float:
     return number
 
 
+def frame_rate(text: str) -> float:
+    """Frames a second that every output can have."""
+    number = positive(text)
+    if not 0.1 <= number <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} lies not in 0.1..1000 frames a second")
+    return number
+
+
 def rest(settings: list[str]) -> dict[str, float]:
     """The values of --set."""
     found = {}
@@ -94,22 +104,14 @@ def rest(settings: list[str]) -> dict[str, float]:
     return found
 
 
-def chosen(scene_name: str | None, patch_name: str | None, model: str | None) -> tuple[Scene, Patch]:
+def chosen(scene_name: str | None, patch_name: str | None) -> tuple[Scene, Patch]:
     """The scene and the patch that were asked for, or the first ones."""
     if scene_name is None and patch_name is not None:
         scene = Scene("none")
     else:
         scene = read_scene(found("scenes", scene_name or FIRST_SCENE, "scene"))
-    patch = read_patch(found("patches", patch_name or scene.patch or FIRST_PATCH, "--patch"))
-    if scene.patch is not None and patch_name is not None and patch.name != scene.patch:
-        scene = replace(scene, rest=shared(scene.rest, patch))
-    return (replace(scene, model=str(found("models", model, "--model"))) if model else scene), patch
-
-
-def shared(values: Mapping[str, float], patch: Patch) -> dict[str, float]:
-    """Those rest values of a scene made for another patch that any patch has."""
-    owners = {"walk", "generator", "master", *patch.modulators, *patch.bends}
-    return {address: value for address, value in values.items() if address.partition("/")[0] in owners}
+    where = "--patch" if patch_name else f"{scene.path}: patch"
+    return scene, read_patch(found("patches", patch_name or scene.patch or FIRST_PATCH, where))
 
 
 def found(kind: Any, name: str, where: str) -> Path:
@@ -120,11 +122,12 @@ def found(kind: Any, name: str, where: str) -> Path:
         raise Mistake(f"{where}: {error.args[0]}") from error
 
 
-def with_input(patch: Patch, plug: str, **settings: Any) -> Patch:
-    """The patch with these settings in its input of that plug; an input that it lacks is added."""
+def with_input(patch: Patch, plug: str, option: str, **settings: Any) -> Patch:
+    """The patch with these settings, from an option, in its input of that plug; an input that it lacks is added."""
     name = next((name for name, item in patch.inputs.items() if item.plug == plug), plug)
-    now = patch.inputs.get(name) or Plugged(plug, {}, f"--{plug}")
-    return replace(patch, inputs={**patch.inputs, name: replace(now, settings={**now.settings, **settings})})
+    now = patch.inputs.get(name) or Plugged(plug, {}, option)
+    where = option if now.settings.keys() <= settings.keys() else f"{option}, {now.where}"
+    return replace(patch, inputs={**patch.inputs, name: Plugged(plug, {**now.settings, **settings}, where)})
 
 
 def outputs(texts: list[str], overwrite: bool) -> dict[str, Plugged]:
@@ -132,29 +135,56 @@ def outputs(texts: list[str], overwrite: bool) -> dict[str, Plugged]:
     plugged = {}
     for text in texts:
         plug, _, target = text.partition(":")
-        if plug == "none":
+        if text == "none":
             continue
-        try:
+        where = f"--output {text}"
+        with located(where):
             output = catalog.plug("outputs", plug)
-        except KeyError as error:
-            raise Mistake(f"--output: {error.args[0]}") from error
         known = known_settings(output.__init__)
         given: dict[str, Any] = {"overwrite": True} if overwrite and "overwrite" in known else {}
         if target:
             if output.target is None:
-                raise Mistake(f"--output: {plug!r} takes nothing after the colon, got {target!r}")
-            given[output.target] = parsed(f"--output {plug}: {output.target}", target, known[output.target][0])
-        name = plug if plug not in plugged else text
-        plugged[name] = Plugged(plug, given, f"--output {text}")
+                raise Mistake(f"{where}: {plug!r} takes nothing after the colon")
+            given[output.target] = parsed(f"{where}: {output.target}", target, known[output.target][0])
+        if "overwrite" in known and target:  # said now, and not after seconds of loading
+            check_writable(Path(target).expanduser(), overwrite, where)
+        plugged[plug if plug not in plugged else text] = Plugged(plug, given, where)
     return plugged
 
 
-def check_writable(path: Path, overwrite: bool) -> None:
-    """Refuse a file in a folder that does not exist, or one that exists already."""
+def check_writable(path: Path, overwrite: bool, where: str) -> None:
+    """Refuse a file in a folder that does not exist or is locked, or one that exists already."""
+    if path.is_dir():
+        raise Mistake(f"{where}: {path} is a folder; name a file")
     if not path.parent.is_dir():
-        raise Mistake(f"{path}: there is no folder {path.parent}")
+        raise Mistake(f"{where}: {path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
-        raise Mistake(f"{path}: exists already; --overwrite replaces it")
+        raise Mistake(f"{where}: {path} exists already; --overwrite replaces it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Mistake(f"{where}: {path} cannot be written: permission denied")
+
+
+def check_figures(path: Path, key: str, where: str) -> None:
+    """Refuse a file of figures that would replace anything but its like, which is known by a key it has."""
+    try:
+        there = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    except (ValueError, OSError):
+        there = None
+    its_like = isinstance(there, dict) and key in there
+    if path.exists() and not path.is_dir() and not its_like:
+        raise Mistake(f"{where}: {path} exists already and is something else; it is left as it is")
+    check_writable(path, its_like, where)
+
+
+def check_apart(named: list[tuple[str, Path | None]]) -> None:
+    """Refuse a file that is named for two things: a song must not become the recording of itself."""
+    seen: dict[Path, str] = {}
+    for where, path in named:
+        file = path and path.expanduser().resolve()
+        if file and file in seen:
+            raise Mistake(f"{where}: {path} is named already, for {seen[file]}")
+        if file:
+            seen[file] = where
 
 
 def device(name: str) -> torch.device:

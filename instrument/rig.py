@@ -75,10 +75,10 @@ class Rig:
         parameters = self.last_parameters or self.matrix.resolve(tick, Signals({}, frozenset()))
         late = set(self.struck_last)  # struck last tick by modulators further down, too late for those above them
         for name, modulator in self.modulators.items():
+            late.discard(name)
             before, signals = self.heard.get(name, 0.0), Signals(self.heard, frozenset(struck | late))
             step = partial(stepped, modulator, tick, signals, parameters[name])
             self.heard[name] = self.guarded(f"modulator {name!r}", step, before)
-            late.discard(name)
             if self.heard[name] > 0 and before == 0:
                 struck.add(name)
         self.struck_last = frozenset(struck & self.modulators.keys())

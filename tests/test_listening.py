@@ -132,6 +132,12 @@ def test_brightness_rises_by_octaves() -> None:
     assert np.diff(tones[1:-1]) == pytest.approx(octave, abs=0.02)
 
 
+def test_what_no_ear_hears_has_a_level_and_nothing_else_breaks() -> None:
+    signals, _ = heard(sine(40000, 96000), 96000)
+    assert signals["level"].max() > 0.9
+    assert all(np.isfinite(values).all() for values in signals.values())
+
+
 def test_numbers_that_are_none_and_samples_beyond_full_scale_do_no_lasting_harm() -> None:
     _, music = events("kick", 44100, count=8)
     broken = music.copy()

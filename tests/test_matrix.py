@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import tick
+from parts import tick
 
 from instrument.flow import Event, Signals
 from instrument.matrix import Matrix, Route, matching
@@ -13,7 +13,11 @@ from instrument.parameters import Parameter, Range
 SPEED = Parameter("speed", Range(0.01, 5, "1/s", "exponential"), 0.1)
 ANGLE = Parameter("angle", Range(-180, 180, "deg"), 0.0)
 AMOUNT = Parameter("amount", Range(-60, 18, "dB"), 0.0)
-OWNERS = {"walk": {"speed": SPEED}, "tilt": {"angle": ANGLE, "mix": Parameter("mix", Range(0, 1), 1.0)}, "glow": {"amount": AMOUNT}}
+OWNERS = {
+    "walk": {"speed": SPEED},
+    "tilt": {"angle": ANGLE, "mix": Parameter("mix", Range(0, 1), 1.0)},
+    "glow": {"amount": AMOUNT},
+}
 
 
 def resolved(matrix, address, now=0.0, **signals):
@@ -63,13 +67,14 @@ def test_a_route_moves_an_exponential_parameter_by_ratios():
 
 def test_a_route_as_a_whole_agrees_with_the_range_itself():
     random = np.random.default_rng(1)
-    matrix = Matrix(OWNERS, [Route(f"s{i}", address, 0.7) for i, address in enumerate(("walk/speed", "tilt/angle", "glow/amount"))])
+    three = {"walk/speed": SPEED, "tilt/angle": ANGLE, "glow/amount": AMOUNT}
+    matrix = Matrix(OWNERS, [Route(parameter.name, address, 0.7) for address, parameter in three.items()])
     for _ in range(50):
-        for i, (address, parameter) in enumerate((("walk/speed", SPEED), ("tilt/angle", ANGLE), ("glow/amount", AMOUNT))):
+        for address, parameter in three.items():
             rest, signal = parameter.range.from_unit(random.random()), random.random()
             matrix.set(address, rest)
             expected = parameter.range.from_unit(parameter.range.to_unit(rest) + 0.7 * signal)
-            assert resolved(matrix, address, **{f"s{i}": signal}) == pytest.approx(expected)
+            assert resolved(matrix, address, **{parameter.name: signal}) == pytest.approx(expected)
 
 
 def test_a_centred_route_moves_both_ways_around_the_middle():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CPU
+from parts import CPU
 
 from instrument.flow import ParameterFrame
 from instrument.packed import Packed

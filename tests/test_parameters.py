@@ -1,5 +1,6 @@
 """Ranges, what a signature declares, and the answer to a wrong name."""
 
+import itertools
 from typing import Annotated
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_middle_is_the_mean_or_where_ratios_matter_the_geometric_mean():
 
 def test_equal_steps_of_an_exponential_fader_are_equal_ratios():
     values = [EXPONENTIAL.from_unit(n / 10) for n in range(11)]
-    ratios = [after / before for before, after in zip(values, values[1:], strict=False)]
+    ratios = [after / before for before, after in itertools.pairwise(values)]
     assert ratios == pytest.approx([ratios[0]] * 10)
 
 

@@ -2,30 +2,41 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
-from types import FrameType, ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 from instrument.document import Mistake
 
 
 def run(command: ModuleType, args: argparse.Namespace) -> int:
-    """Run one command: a mistake becomes one line and exit code 2, Ctrl-C and SIGTERM end it properly."""
+    """Run one command: what goes wrong for a reason of the world's becomes one line and an exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, interrupted)
     try:
         code: int = command.run(args)
+        sys.stdout.flush()
     except Mistake as mistake:
         print(f"phosphene: {mistake}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # such as `phosphene devices | head -1`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it exits
+        return 1
+    except OSError as error:  # such as a disk that is full
+        print(f"phosphene: {error}", file=sys.stderr)
         return 1
     return code
 
 
-def interrupted(number: int, frame: FrameType | None) -> None:
-    """SIGTERM is Ctrl-C from someone else."""
-    raise KeyboardInterrupt
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No signal ends the program meanwhile: an impatient second Ctrl-C must not cost a recording its end."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

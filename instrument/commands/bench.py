@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     wrong = [name for name in args.what if name not in MEASUREMENTS]
     if wrong:
         raise Mistake(f"bench: {unknown('measurement', wrong[0], MEASUREMENTS)}")
-    if args.json and not args.json.parent.is_dir():
-        raise Mistake(f"--json: there is no folder {args.json.parent}")
+    if args.json:
+        options.check_figures(args.json, "machine", "--json")
     show = Show(device=options.device(args.device))
     report: dict[str, Any] = {"phosphene": __version__, "machine": machine(show.device), "seconds": args.seconds}
     for name in args.what or MEASUREMENTS:

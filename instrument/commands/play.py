@@ -12,16 +12,20 @@ examples:
 import argparse
 import json
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from instrument import __version__, options
-from instrument.assemble import Show, assemble
+from instrument import __version__, catalog, options
+from instrument.assemble import Show, assemble, located
 from instrument.clock import Real
+from instrument.commands import undisturbed
 from instrument.document import Mistake
+from instrument.patch import Patch
 from instrument.perform import perform
 from instrument.report import Meter
+from instrument.rig import Rig
 from instrument.take import Recorder
 
 log = logging.getLogger("phosphene")
@@ -49,23 +53,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    scene, patch = options.chosen(args.scene, args.patch, args.model)
+    check_files(args)
+    scene, patch = options.chosen(args.scene, args.patch)
     if args.audio is not None:
-        patch = options.with_input(patch, "audio", source=args.audio)
+        patch = options.with_input(patch, "audio", "--audio", source=args.audio)
     if args.midi is not None:
-        patch = options.with_input(patch, "midi", ports=args.midi)
+        patch = options.with_input(patch, "midi", "--midi", ports=args.midi)
     if args.osc_port is not None:
-        patch = options.with_input(patch, "osc", port=args.osc_port)
+        patch = options.with_input(patch, "osc", "--osc-port", port=args.osc_port)
     if args.output is not None:
         patch = replace(patch, outputs=options.outputs(args.output, args.overwrite))
-    if args.report:
-        check_report(args.report)
-    if args.take:
-        options.check_writable(args.take, args.overwrite)
 
     meters: list[Meter] = []
     show = Show(
         live=True,
+        model=args.model,
         fps=args.fps or 30.0,
         seed=args.seed,
         size=args.size,
@@ -77,51 +79,70 @@ def run(args: argparse.Namespace) -> int:
     rig = assemble(patch, scene, show)
     take = None
     try:
-        rig.warm()
+        with located("the show cannot begin"):
+            rig.warm()
         clock = Real(show.fps, scene.bpm or patch.bpm, args.seconds)
         meters.append(Meter(rig, clock))
-        take = Recorder(args.take, header(args, show), overwrite=args.overwrite) if args.take else None
+        if args.take:
+            take = Recorder(args.take, header(args, show, song(patch, rig)), overwrite=args.overwrite)
         log.info(
             "Playing %s with the patch %s on the %s. Ctrl-C ends the show.", scene.name, patch.name, show.device.type
         )
         perform(rig, meters[0], take)
-    except KeyboardInterrupt:
-        log.info("Closing.")
+    except KeyboardInterrupt:  # which is how most shows end
+        pass
     finally:
-        rig.close()
-        if take:
-            take.close()
-        if args.report and meters:
-            args.report.write_text(json.dumps(meters[0].final(), indent=1) + "\n", "utf-8")
+        with undisturbed():
+            log.info("Closing.")
+            rig.close()
+            if take:
+                take.close()
+            if args.report and meters:
+                args.report.write_text(json.dumps(meters[0].final(), indent=1) + "\n", "utf-8")
     return 0
 
 
-def header(args: argparse.Namespace, show: Show) -> dict[str, Any]:
-    """What was played, for whoever renders the take."""
+def check_files(args: argparse.Namespace) -> None:
+    """Refuse files that cannot be written or are named twice, before anything is loaded."""
+    if args.take:
+        if args.take.suffix != ".jsonl":  # by which `render` knows it from a song
+            raise Mistake(f"--take: the name of a take ends in .jsonl, got {str(args.take)!r}")
+        options.check_writable(args.take, args.overwrite, "--take")
+    if args.report:
+        options.check_figures(args.report, "missed_ticks", "--report")
+    files = [("--audio", args.audio and Path(args.audio)), ("--take", args.take), ("--report", args.report)]
+    recordings = [text.partition(":")[2] for text in args.output or () if text.startswith("recording:")]
+    options.check_apart([*files, *(("--output recording", Path(name)) for name in recordings)])
 
-    def place(name: str | None) -> str | None:
-        return str(Path(name).absolute()) if name and Path(name).exists() else name
+
+def header(args: argparse.Namespace, show: Show, song: str | None) -> dict[str, Any]:
+    """What was played, for whoever renders the take, in whatever folder: shipped things by name, others by their place."""
+
+    def place(kind: Any, name: str | None) -> str | None:
+        if not name:
+            return None
+        path = catalog.data(kind, name).absolute()
+        shipped = path.parent in (catalog.PACKAGE / kind, catalog.PACKAGE.parent / kind)
+        return path.name.removesuffix(".toml") if shipped else str(path)
 
     return {
         "phosphene": __version__,
-        "scene": place(args.scene),
-        "patch": place(args.patch),
-        "model": place(args.model),
+        "scene": place("scenes", args.scene),
+        "patch": place("patches", args.patch),
+        "model": place("models", args.model),
         "seed": args.seed,
         "fps": show.fps,
         "size": args.size,
         "framing": show.framing,
         "set": dict(show.rest),
-        "song": place(args.audio) if args.audio and Path(args.audio).is_file() else None,
+        "song": song,
     }
 
 
-def check_report(path: Path) -> None:
-    """A report replaces a report, and nothing else."""
-    if not path.parent.is_dir():
-        raise Mistake(f"--report: there is no folder {path.parent}")
-    try:
-        if path.exists() and "missed_ticks" not in json.loads(path.read_text("utf-8")):
-            raise ValueError
-    except (ValueError, OSError, TypeError) as error:
-        raise Mistake(f"--report: {path} exists already and is no report; it is left as it is") from error
+def song(patch: Patch, rig: Rig) -> str | None:
+    """The song that plays: the path of its file, or `demo`; None where a device is heard, or nothing."""
+    for name, item in patch.inputs.items():
+        if item.plug == "audio" and name in rig.inputs and math.isfinite(rig.inputs[name].seconds):  # type: ignore[attr-defined]
+            path = Path(item.settings.get("source", "default")).expanduser()
+            return str(path.absolute()) if path.is_file() else "demo"
+    return None

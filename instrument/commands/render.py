@@ -13,14 +13,15 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tqdm import tqdm
 
 from instrument import options
-from instrument.assemble import Show, assemble
+from instrument.assemble import Show, assemble, located
 from instrument.clock import Replay, Virtual
-from instrument.document import Mistake
+from instrument.commands import undisturbed
+from instrument.document import Mistake, Table, flat
 from instrument.flow import Tick
 from instrument.patch import Patch, Plugged
 from instrument.perform import perform
@@ -28,6 +29,11 @@ from instrument.report import Meter
 from instrument.take import Take, read_take
 
 log = logging.getLogger("phosphene")
+
+HEADER: dict[str, Any] = {  # what a take says of the show it was
+    "scene": str, "patch": str, "model": str, "seed": int, "fps": float, "size": tuple[int, int],
+    "framing": Literal["fill", "letterbox", "fit"], "song": str,
+}  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,15 +52,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.source.is_file():
         raise Mistake(f"{args.source}: no such song or take")
-    options.check_writable(args.output, args.overwrite)
+    options.check_writable(args.output, args.overwrite, "-o")
+    options.check_apart([("the source", args.source), ("-o", args.output)])
     take = read_take(args.source) if args.source.suffix == ".jsonl" else None
     asked = from_take(args, take.header) if take else args
-    scene, patch = options.chosen(asked.scene, asked.patch, asked.model)
+    scene, patch = options.chosen(asked.scene, asked.patch)
     recording = Plugged("recording", {"file": str(args.output), "overwrite": args.overwrite}, "-o")
     inputs = take_inputs(args.source, take) if take else song_inputs(patch, args.source)
     patch = replace(patch, inputs=inputs, outputs={"recording": recording})
     show = Show(
         live=False,
+        model=asked.model,
         fps=asked.fps or 30.0,
         seed=asked.seed,
         size=asked.size,
@@ -70,11 +78,17 @@ def run(args: argparse.Namespace) -> int:
             clock = Replay([tick for tick in take.ticks if tick.time < lasting])
         else:
             whole = take.ticks[-1].time + take.ticks[-1].dt if take else rig.inputs["audio"].seconds  # type: ignore[attr-defined]
-            clock = Virtual(show.fps, scene.bpm or patch.bpm, round(min(args.seconds or whole, whole) * show.fps))
-        rig.warm()
+            frames = max(1, round(min(args.seconds or whole, whole) * show.fps))
+            clock = Virtual(show.fps, scene.bpm or patch.bpm, frames)
+        with located("the rendering cannot begin"):
+            rig.warm()
         perform(rig, Meter(rig, Progress(clock)))
+    except KeyboardInterrupt:
+        log.info("%s: stopped; what has been rendered of it can be played", args.output)
+        raise
     finally:
-        rig.close()
+        with undisturbed():
+            rig.close()
     faults = rig.faults.lines()
     log.info("%s: %d frames%s", args.output, len(clock), f", with faults: {'; '.join(faults)}" if faults else "")
     return 1 if faults else 0
@@ -102,7 +116,7 @@ def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
     """A take's events, and beside them the song that was playing, if it is still there, for its sound alone."""
     inputs = {"take": Plugged("take", {"file": str(path)}, str(path))}
     song = take.header.get("song")
-    if song and Path(song).is_file():
+    if song == "demo" or (song and Path(song).is_file()):
         inputs["audio"] = Plugged("audio", {"source": song, "analysed": False}, f"{path}: song")
     elif song:
         log.warning("%s: its song %s is no longer there; the video will be silent", path, song)
@@ -111,10 +125,11 @@ def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
 
 def from_take(args: argparse.Namespace, header: dict[str, Any]) -> argparse.Namespace:
     """What the take was played with, wherever the command line says nothing else."""
-    kept = {key: header.get(key) for key in ("scene", "patch", "model", "seed", "fps", "size", "framing")}
+    table = Table(f"{args.source}: line 1", header)
+    kept = {key: table.take(key, kind | None, None) for key, kind in HEADER.items()}
     said = {key: value for key, value in vars(args).items() if value is not None}
-    settings = [f"{address}={value}" for address, value in header.get("set", {}).items()]
+    rest = flat(f"{args.source}: line 1: set", table.take("set", dict, {}))
+    settings = [f"{address}={value}" for address, value in rest.items()]
     merged = argparse.Namespace(**{**vars(args), **kept, **said})
     merged.settings = [*settings, *args.settings]
-    merged.size = tuple(merged.size) if merged.size else None
     return merged

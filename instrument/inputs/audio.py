@@ -33,7 +33,8 @@ PACKET = 256  # frames a callback: 5 ms, and a size that PulseAudio's ALSA door 
 WAITING = 2048  # packets that may wait for the render thread: 11 seconds
 UNHEARD = 1024  # stretches kept for a recording that does not fetch them
 MOST_CHANNELS = 8  # a device that claims more is a software mixer, which would make up the others
-PATIENCE_SECONDS = 2.0  # without a sample, before a device counts as gone; then between two tries to find it again
+PATIENCE_SECONDS = 4.0  # without a sample, before a device counts as gone: some take two to begin
+RETRY_SECONDS = 2.0  # between two tries to find it again
 NO_PORTAUDIO = "install PortAudio (Debian and Ubuntu: apt install libportaudio2)"
 
 
@@ -130,14 +131,12 @@ class Song:
         self.frame = min(self.frame, tick.dt)
         now = round(tick.time * self.rate)
         begin = now if self.at is None else self.at
-        if self.at is None and self.speakers:
-            self.speakers.play(now)
         if self.speakers and self.speakers.lost(tick):
             log.warning("audio: the speakers are gone, the song goes on without them")
             threading.Thread(target=self.speakers.close, daemon=True).start()  # a device that is gone may be slow to go
             self.speakers = None
         if self.speakers:
-            now = self.speakers.sounding()
+            now = self.speakers.sounding(now)
         self.at = max(begin, now + round(self.frame * self.rate))
         return self.track.stretch(begin, self.at)
 
@@ -160,11 +159,12 @@ class Watch:
 
 
 class Speakers:
-    """The system's sound output, playing a track; silent until `play`."""
+    """The system's sound output, playing a track from the moment when it is first asked what sounds."""
 
     def __init__(self, portaudio: Any, track: Track, rate: int) -> None:
         self.track, self.rate, self.watch = track, rate, Watch()
-        self.next: int | None = None  # the sample that is handed to the sound card next
+        self.cue: int | None = None  # the sample to begin with
+        self.next: int | None = None  # the sample that is handed to the sound card next, once it takes any
         with quiet():
             self.stream = portaudio.OutputStream(
                 samplerate=rate, channels=2, dtype="float32", blocksize=PACKET, callback=self.fill
@@ -173,19 +173,23 @@ class Speakers:
         self.delay: int = round(self.stream.latency * rate)  # samples between the hand-over and the air
 
     def fill(self, out: NDArray[np.float32], frames: int, time: object, status: object) -> None:
-        if self.next is None:
+        begin = self.cue if self.next is None else self.next
+        if begin is None:
             out.fill(0)
-            return
-        out[:] = self.track.stretch(self.next, self.next + frames)
-        self.next += frames
+        else:
+            out[:] = self.track.stretch(begin, begin + frames)
+            self.next = begin + frames
 
-    def play(self, now: int) -> None:
-        """Begin so that sample `now` would sound now; what the delay swallows of it is never heard, but all is in time."""
-        self.next = now + self.delay
+    def sounding(self, due: int) -> int:
+        """The sample that leaves the speakers now.
 
-    def sounding(self) -> int:
-        """The sample that leaves the speakers now."""
-        return (self.next or self.delay) - self.delay
+        Until the sound card begins that is `due`, and it begins where it is then in time: the first moment of the song,
+        as long as the card's delay, is never heard.
+        """
+        if self.next is None:
+            self.cue = due + self.delay
+            return due
+        return self.next - self.delay
 
     def lost(self, tick: Tick) -> bool:
         return self.watch.lost(self.stream, self.next or 0, tick)
@@ -269,7 +273,7 @@ class Device:
         """Look for the device until it is there: the life of the thread."""
         with quiet():
             self.stream.close(ignore_errors=True)
-        while not self.closing.wait(PATIENCE_SECONDS):
+        while not self.closing.wait(RETRY_SECONDS):
             try:
                 self.portaudio._terminate()  # PortAudio lists devices only when it starts
                 self.portaudio._initialize()
@@ -283,7 +287,7 @@ class Device:
     def close(self) -> None:
         self.closing.set()
         if self.search:
-            self.search.join(PATIENCE_SECONDS)
+            self.search.join(RETRY_SECONDS)
         with quiet():
             self.stream.close(ignore_errors=True)
 

@@ -64,9 +64,10 @@ class Listener:
 
     def brightness(self, amplitudes: NDArray[np.float32], level: float) -> float:
         """The spectrum's centre of gravity in octaves, 0 at 80 Hz, 1 at 4 kHz; it fades to 0 as the sound does."""
-        if level <= GATE:
+        whole = amplitudes.sum()
+        if level <= GATE or whole == 0:
             return 0.0
-        centre = float((amplitudes * self.height).sum() / amplitudes.sum())
+        centre = float((amplitudes * self.height).sum() / whole)
         return min(max(centre, 0.0), 1.0) * min((level - GATE) / (QUIET - GATE), 1.0)
 
 

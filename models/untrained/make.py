@@ -21,8 +21,8 @@ from torch import Tensor
 from instrument.generators.stylegan2 import Config, MappingNetwork, SynthesisNetwork, expected
 
 HERE = Path(__file__).parent
-CONFIG = Config(resolution=256, z_dim=64, w_dim=64, channel_base=4096, channel_max=64, mapping_layers=4)
-SEED = 9
+CONFIG = Config(resolution=256, z_dim=64, w_dim=64, channel_base=2048, channel_max=64, mapping_layers=4)
+SEED = 11
 SPREAD = {4: 1.0, 8: 0.5, 16: 0.2}  # of the kernels around their middle tap
 LIGHT = {4: 0.06, 8: 0.08, 16: 0.15, 32: 0.24, 64: 0.3, 128: 0.3, 256: 0.25}  # contrast that a block adds
 ORNAMENTS = {  # petals, rings, twist of each layer's noise
