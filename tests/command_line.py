@@ -1,10 +1,12 @@
 """Phosphene as a user and a script meet it: a process that is started, watched, stopped, and the files that it leaves."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import wave
 from collections.abc import Iterator
@@ -33,6 +35,46 @@ def phosphene(folder: Path, *arguments: object, **variables: str) -> subprocess.
     return subprocess.run(
         command, cwd=folder, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
     )
+
+
+SERVER = """
+import json, os, sys
+from instrument import __main__ as program
+program.prepare_process()
+import instrument.commands.play, instrument.commands.render
+for line in sys.stdin:
+    job = json.loads(line)
+    if (child := os.fork()) == 0:
+        os.chdir(job["folder"])
+        said = os.open(job["said"], os.O_WRONLY)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        sys.exit(program.main(job["arguments"]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Server:
+    """A process that has loaded what takes seconds, and becomes a `phosphene` with other arguments whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def answer(self, folder: Path, *arguments: object) -> tuple[int, str]:
+        """The exit code of a command in a folder, and all that it said."""
+        assert self.process.stdin
+        assert self.process.stdout
+        with tempfile.NamedTemporaryFile("r") as said:
+            job = {"folder": str(folder), "said": said.name, "arguments": [*map(str, arguments)]}
+            print(json.dumps(job), file=self.process.stdin, flush=True)
+            return int(self.process.stdout.readline()), said.read()
+
+    def close(self) -> None:
+        """End it."""
+        self.process.communicate()
 
 
 class Running:
@@ -80,18 +122,16 @@ def running(folder: Path, *arguments: object, **variables: str) -> Iterator[Runn
             process.kill()
 
 
-def kicks(path: Path, seconds: float = 4.0, every: float = 0.5, rate: int = 22_050) -> Path:
-    """A song of nothing but kick drums, the first at 0.25 s: a mono wav file."""
-    t = np.arange(round(every * rate)) / rate
-    kick = np.sin(2 * np.pi * (50 * t + 40 * (1 - np.exp(-t * 30)) / 30 * 2)) * np.exp(-t * 18)
-    beat = np.roll(kick, round(0.25 * rate) % len(kick))
-    beat[: round(0.25 * rate)] = 0
-    samples = np.tile(beat, round(seconds / every))[: round(seconds * rate)]
+def kicks(path: Path, seconds: float = 3.0, rate: int = 22_050) -> Path:
+    """A song of nothing but kick drums, on each half second from the first on: a mono wav file."""
+    t = np.arange(round(seconds * rate)) / rate
+    since = t % 0.5
+    wave_form = np.sin(2 * np.pi * (50 * since + 2 * (1 - np.exp(-30 * since)))) * np.exp(-18 * since) * (t >= 0.5)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes((samples * 30_000).astype("<i2").tobytes())
+        file.writeframes((wave_form * 30_000).astype("<i2").tobytes())
     return path
 
 
