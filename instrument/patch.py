@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from instrument import catalog
 from instrument.bend import Mask
 from instrument.document import Mistake, Table, fitted, flat, limited, read
 from instrument.matrix import Route
@@ -122,5 +123,14 @@ def check_signals(patch: Patch) -> None:
             continue
         root, _, path = signal.partition("/")
         if root not in roots or not path:
+            check_inputs(patch)
             there_is = [*patch.modulators, *(f"{root}/…" for root in sorted(roots))]
             raise Mistake(f"{where}: {unknown('signal', signal, there_is)}")
+
+
+def check_inputs(patch: Patch) -> None:
+    """Refuse an input that does not exist: a signal may be missing for that reason alone, and then this is what helps."""
+    there_is = catalog.plugs("inputs")
+    for item in patch.inputs.values():
+        if item.plug not in there_is:
+            raise Mistake(f"{item.where}: {unknown('input', item.plug, there_is)}")

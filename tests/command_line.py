@@ -49,7 +49,12 @@ for line in sys.stdin:
         said = os.open(job["said"], os.O_WRONLY)
         os.dup2(said, 1)
         os.dup2(said, 2)
-        sys.exit(program.main(job["arguments"]))
+        try:
+            code = program.main(job["arguments"])
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        os._exit(code or 0)  # tidying up would take most of the time
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 

@@ -157,7 +157,9 @@ def test_with_nothing_bent_the_picture_is_the_same_bit_for_bit(generator, w):
     from instrument.flow import ParameterFrame
 
     catalog.op("gain")
-    slots = [Slot(f"{layer} {name}", op, layer) for layer in generator.layers() for name, op in OPS.items() if op.identity]
+    slots = [
+        Slot(f"{layer} {name}", op, layer) for layer in generator.layers() for name, op in OPS.items() if op.identity
+    ]
     rest = {slot.name: {name: item.default for name, item in slot.parameters.items()} for slot in slots}
     values = {owner: {name: torch.tensor(value) for name, value in items.items()} for owner, items in rest.items()}
     plan = Plan(slots, values, generator.layers(), lambda part, error: pytest.fail(part))
@@ -165,7 +167,9 @@ def test_with_nothing_bent_the_picture_is_the_same_bit_for_bit(generator, w):
     assert torch.equal(drawn(generator, w, bend=plan.bend), drawn(generator, w))
 
 
-@pytest.mark.parametrize("layer", [f"b{r}.{part}" for r in (4, 8, 16) for part in ("conv0" if r > 4 else "const", "conv1", "rgb")])
+@pytest.mark.parametrize(
+    "layer", [f"b{r}.{part}" for r in (4, 8, 16) for part in ("conv0" if r > 4 else "const", "conv1", "rgb")]
+)
 def test_a_bend_at_any_layer_is_seen(generator, w, layer):
     def louder(here, x):
         return 2 * x if here == layer else x
@@ -221,7 +225,9 @@ def refused(folder):
 def test_a_wrong_model_toml_is_answered_with_file_and_key(tmp_path, change, words):
     folder = write_model(tmp_path)
     said = {key: value for key, value in {**asdict(TINY), **change}.items() if value is not None}
-    (folder / "model.toml").write_text("[stylegan2]\n" + "\n".join(f"{key} = {value}" for key, value in said.items()), "utf-8")
+    (folder / "model.toml").write_text(
+        "[stylegan2]\n" + "\n".join(f"{key} = {value}" for key, value in said.items()), "utf-8"
+    )
     line = refused(folder)
     assert line.startswith(f"{folder / 'model.toml'}: ") and words in line
 
@@ -238,8 +244,14 @@ def test_a_model_toml_that_cannot_be_read_is_named(tmp_path, content):
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        ({"synthesis__b8__conv0__bias": None}, "lacks the tensor 'synthesis.b8.conv0.bias' [16] that model.toml asks for"),
-        ({"synthesis__b4__const": torch.zeros(16, 4, 5)}, "'synthesis.b4.const' is [16, 4, 5], model.toml asks for [16, 4, 4]"),
+        (
+            {"synthesis__b8__conv0__bias": None},
+            "lacks the tensor 'synthesis.b8.conv0.bias' [16] that model.toml asks for",
+        ),
+        (
+            {"synthesis__b4__const": torch.zeros(16, 4, 5)},
+            "'synthesis.b4.const' is [16, 4, 5], model.toml asks for [16, 4, 4]",
+        ),
         ({"mapping__fc2__bias": torch.zeros(8)}, "unknown tensor 'mapping.fc2.bias' (1 in all)"),
         ({"mapping__w_avg": None}, "lacks the tensor 'mapping.w_avg' [8]"),
     ],
@@ -258,7 +270,9 @@ def test_weights_for_another_size_are_refused(tmp_path):
         assert "weights.safetensors" in refused(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 64, b"\x80\x02}q\x00.", None])
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 64, b"\x80\x02}q\x00.", None]
+)
 def test_weights_that_are_no_safetensors_are_refused_by_name(tmp_path, content):
     folder = write_model(tmp_path)
     (folder / "weights.safetensors").unlink()
