@@ -59,7 +59,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
     named = [(show.model, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
-    generator = next(model(name, where, show.device) for name, where in named if name)
+    generator = next(model(name, where, show.device) for name, where in named if name is not None)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]

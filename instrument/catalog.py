@@ -65,7 +65,7 @@ def data(kind: Literal["patches", "scenes", "models"], name: str) -> Path:
 
     Raises KeyError with the nearest name, and what there is.
     """
-    if Path(name).exists() and (Path(name).suffix == ".toml" or (kind == "models" and Path(name).is_dir())):
+    if name and Path(name).exists() and (Path(name).suffix == ".toml" or (kind == "models" and Path(name).is_dir())):
         return Path(name)
     listed = names(kind)
     if name not in listed:

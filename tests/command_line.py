@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,10 +62,10 @@ for line in sys.stdin:
 class Server:
     """A process that has loaded what takes seconds, and becomes a `phosphene` with other arguments whenever it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, **variables: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER],
-            env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(**variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def answer(self, folder: Path, *arguments: object) -> tuple[int, str]:
@@ -115,12 +115,15 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *arguments: object, **variables: str) -> Iterator[Running]:
+def running(
+    folder: Path, *arguments: object, preparing: Callable[[], None] | None = None, **variables: str
+) -> Iterator[Running]:
     """A command that is started in a folder; whatever happens, it does not outlive the block."""
-    command = [*PROGRAM, *map(str, arguments)]
     with subprocess.Popen(
-        command, cwd=folder, env=environment(**variables), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as process:
+        [*PROGRAM, *map(str, arguments)],
+        cwd=folder, env=environment(**variables), preexec_fn=preparing,
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
         try:
             yield Running(process)
         finally:

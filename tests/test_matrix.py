@@ -122,11 +122,16 @@ def test_a_fade_moves_in_fader_positions_and_arrives_exactly():
 
 
 def test_parameters_that_a_fade_does_not_name_stay_exactly_where_they_are():
-    matrix = Matrix(OWNERS)
+    still = {f"still/p{n}": value for n, value in enumerate((0.0, 2.0, -7.3, 0.1, 17.9))}
+    owners = {**OWNERS, "still": {address.split("/")[1]: AMOUNT for address in still}}
+    matrix = Matrix(owners)
+    for address, value in still.items():
+        matrix.set(address, value)
     for start in (0.0, 10.0):  # the second fade begins where the first has ended
         matrix.fade({"walk/speed": 1.0 + start}, seconds=3.0, now=start)
         for step in range(7):
-            assert resolved(matrix, "glow/amount", now=start + step / 2) == 0.0, "or a bend at rest would enter the plan"
+            found = {address: resolved(matrix, address, now=start + step / 2) for address in still}
+            assert found == still, "or a bend at rest would enter the plan"
 
 
 def test_a_fade_of_no_seconds_is_a_cut_within_the_same_tick():

@@ -50,7 +50,7 @@ SHOW = ["--output", "none", "--seconds", "0.2", *QUICK]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with closing(Server()) as loaded:
+    with closing(Server(PHOSPHENE_PLUGS="plugs")) as loaded:
         yield loaded
 
 
@@ -92,9 +92,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, content in broken.items():
         (folder / name).write_bytes(content)
-    (folder / "film.mp4").mkdir()
-    (folder / "hollow").mkdir()
-    (folder / "cut").mkdir()
+    for name in ("plugs", "film.mp4", "hollow", "cut"):
+        (folder / name).mkdir()
     shutil.copy(SHIPPED / "models" / "untrained" / "model.toml", folder / "cut")
     (folder / "cut" / "weights.safetensors").write_bytes(b"\x10" * 100)
     return folder
@@ -197,7 +196,7 @@ def test_a_mistake_is_one_clear_line_and_nothing_is_written(server: Server, fold
     assert everything(folder) == before
 
 
-def test_a_broken_plug_of_ones_own_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_broken_plug_of_ones_own_is_named_with_its_line(server: Server, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(PATCH + "[inputs.mine]\n", "utf-8")
     (tmp_path / "plugs" / "inputs").mkdir(parents=True)
     plug = tmp_path / "plugs" / "inputs" / "mine.py"
@@ -209,13 +208,14 @@ def test_a_broken_plug_of_ones_own_is_named_with_its_line(tmp_path: Path) -> Non
         ("class Inptu: ...\n", r"AttributeError: .*'Input'"),
     ]:
         plug.write_text(content)
-        done = phosphene(tmp_path, "play", "--patch", "mine.toml", *SHOW, PHOSPHENE_PLUGS="plugs")
-        assert done.returncode == 2
-        last = done.stderr.splitlines()[-1]
-        assert re.match(rf"phosphene: mine\.toml: \[inputs\.mine\]: {answer}", last), done.stderr
-        assert "Traceback" not in done.stderr
-    done = phosphene(tmp_path, "play", *SHOW, PHOSPHENE_PLUGS="plgus")
-    assert (done.returncode, done.stderr) == (2, "phosphene: PHOSPHENE_PLUGS: there is no folder plgus\n")
+        code, said = server.answer(tmp_path, "play", "--patch", "mine.toml", *SHOW)
+        assert code == 2
+        assert re.match(rf"phosphene: mine\.toml: \[inputs\.mine\]: {answer}", said.splitlines()[-1]), said
+        assert "Traceback" not in said
+
+
+def test_a_folder_of_plugs_that_is_not_there_is_said(server: Server, tmp_path: Path) -> None:
+    assert server.answer(tmp_path, "play", *SHOW) == (2, "phosphene: PHOSPHENE_PLUGS: there is no folder plugs\n")
 
 
 @pytest.fixture
