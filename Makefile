@@ -16,6 +16,7 @@ play: .venv/.play
 
 test: .venv/.$(EXTRAS)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/pytest $(ARGS)
 

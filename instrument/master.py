@@ -45,7 +45,9 @@ def framed(image: Tensor, size: tuple[int, int], framing: Framing) -> Tensor:
     elif framing == "letterbox":
         scale_x = scale_y = min(scale_x, scale_y)
     scaled_size = [max(1, round(h * scale_y)), max(1, round(w * scale_x))]
-    scaled = F.interpolate(image[None], scaled_size, mode="bicubic", antialias=min(scale_x, scale_y) < 1, align_corners=False)[0]
+    scaled = F.interpolate(
+        image[None], scaled_size, mode="bicubic", antialias=min(scale_x, scale_y) < 1, align_corners=False
+    )[0]
     top, left = (scaled.shape[1] - height) // 2, (scaled.shape[2] - width) // 2
     if framing == "letterbox":
         bars = (-left, width - scaled.shape[2] + left, -top, height - scaled.shape[1] + top)

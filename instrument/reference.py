@@ -23,7 +23,12 @@ patch.
 
 def page() -> str:
     """The whole page in Markdown."""
-    parts = [HEAD, "## master\n", purpose(Master), table("parameter", map(parameter, declared(Master.__call__).values()))]
+    parts = [
+        HEAD,
+        "## master\n",
+        purpose(Master),
+        table("parameter", map(parameter, declared(Master.__call__).values())),
+    ]
     per_frame = {"inputs": None, "modulators": "step", "walks": "step", "generators": "render", "outputs": None}
     for kind, call in per_frame.items():
         parts.append(f"## {kind}\n")
@@ -32,7 +37,10 @@ def page() -> str:
             parts += [f"### {name}\n", purpose(plug), setting_table(plug.__init__)]
             if call:
                 parts.append(table("parameter", map(parameter, declared(getattr(plug, call)).values())))
-    parts += ["## bends\n", f"Every bend has `mix` ({MIX.range}, {MIX.default:g}) besides, and may say `channels` and `mask`"]
+    parts += [
+        "## bends\n",
+        f"Every bend has `mix` ({MIX.range}, {MIX.default:g}) besides, and may say `channels` and `mask`",
+    ]
     parts[-1] += f" ({', '.join(get_args(Mask))}).\n"
     catalog.op("gain")
     for name, op in sorted(OPS.items()):

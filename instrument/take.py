@@ -47,7 +47,9 @@ class Recorder:
                     self.file.write(written(*item))
         except OSError as error:
             self.broken = True  # or what nobody writes would gather
-            log.warning("the take ends here, %s cannot be written (%s); the show goes on", self.file.name, error.strerror)
+            log.warning(
+                "the take ends here, %s cannot be written (%s); the show goes on", self.file.name, error.strerror
+            )
 
     def close(self) -> None:
         """Write what waits, and close the file."""

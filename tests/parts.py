@@ -119,7 +119,17 @@ def events(*pairs):
 
 
 def rig_of(
-    *, inputs=(), modulators=(), walk=None, generator=None, slots=(), outputs=(), routes=(), cues=(), strict=False, **more
+    *,
+    inputs=(),
+    modulators=(),
+    walk=None,
+    generator=None,
+    slots=(),
+    outputs=(),
+    routes=(),
+    cues=(),
+    strict=False,
+    **more,
 ):
     """A rig of these parts, by name; parts not named are simple and never fail."""
     walk, generator, faults = walk or ScriptedWalk(0.5), generator or Paint(), Faults(strict=strict)

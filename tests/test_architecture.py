@@ -151,7 +151,10 @@ def test_every_library_we_import_is_one_that_we_say_we_need():
     import tomllib
 
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    listed = [*project["dependencies"], *(item for extra in project["optional-dependencies"].values() for item in extra)]
+    listed = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
     said = {item.split(">")[0].split(";")[0].strip().lower() for item in listed}
     packages = {"av": "av", "cv2": "opencv-python-headless", "pygame": "pygame-ce", "pythonosc": "python-osc"}
     packages |= {"rtmidi": "python-rtmidi", "NDIlib": "ndi-python"}

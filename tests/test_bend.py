@@ -144,7 +144,8 @@ def test_a_slot_that_raises_is_left_out_and_the_others_go_on():
 
 
 @pytest.mark.parametrize(
-    ("channels", "chosen"), [("all", range(8)), ((2, 4), (2, 3, 4)), ((7, 7), (7,)), ((0, 7), range(8)), ((6, 20), (6, 7))]
+    ("channels", "chosen"),
+    [("all", range(8)), ((2, 4), (2, 3, 4)), ((7, 7), (7,)), ((0, 7), range(8)), ((6, 20), (6, 7))],
 )
 def test_only_the_chosen_channels_are_bent(channels, chosen):
     board, x = Board(Slot("a", ADD, "low", channels)).set(a_amount=0.5), maps()

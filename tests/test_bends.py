@@ -97,7 +97,10 @@ def test_each_of_its_parameters_does_something(name):
     x = maps()
     for key, item in OPS[name].parameters.items():
         moved = [
-            (bent(name, x, **{**values, key: item.range.low}), bent(name, x, **{**values, key: item.range.from_unit(0.7)}))
+            (
+                bent(name, x, **{**values, key: item.range.low}),
+                bent(name, x, **{**values, key: item.range.from_unit(0.7)}),
+            )
             for values in positions(name)
         ]
         assert any(not torch.allclose(one, other, atol=1e-3) for one, other in moved), key
@@ -235,10 +238,14 @@ def test_a_move_is_the_same_part_of_the_picture_at_every_size():
         assert where(bent("move", dot(size // 2, size // 2, size), right=0.25, up=0.25)) == (size // 4, 3 * size // 4)
 
 
-@pytest.mark.parametrize(("op", "value"), [("move/right", 0.3), ("move/up", -0.7), ("turn/angle", 30.0), ("zoom/octaves", -2.0)])
+@pytest.mark.parametrize(
+    ("op", "value"), [("move/right", 0.3), ("move/up", -0.7), ("turn/angle", 30.0), ("zoom/octaves", -2.0)]
+)
 def test_beyond_the_border_is_no_dark_edge(op, value):
     name, parameter = op.split("/")
-    assert torch.allclose(bent(name, torch.ones(1, 1, 16, 16), **{parameter: value}), torch.ones(1, 1, 16, 16), atol=1e-5)
+    assert torch.allclose(
+        bent(name, torch.ones(1, 1, 16, 16), **{parameter: value}), torch.ones(1, 1, 16, 16), atol=1e-5
+    )
 
 
 # --- closed forms: grain

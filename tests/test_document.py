@@ -140,7 +140,9 @@ def test_settings_are_held_against_the_signature():
 
     assert settled("f", make, {"on": "audio/onset"}) == {"on": "audio/onset"}
     assert said(settled, "f", make, {}) == "f: lacks the setting 'on' (text)"
-    assert said(settled, "f", make, {"on": "a", "shpe": "saw"}).startswith("f: no setting 'shpe'; did you mean 'shape'?")
+    assert said(settled, "f", make, {"on": "a", "shpe": "saw"}).startswith(
+        "f: no setting 'shpe'; did you mean 'shape'?"
+    )
     assert said(settled, "f", make, {"on": "a", "shape": 3}) == "f: shape must be one of 'saw', got 3"
     assert "no setting 'seed'" in said(settled, "f", make, {"on": "a", "seed": 3}), "the instrument gives the seed"
 

@@ -109,8 +109,8 @@ def test_the_bench_measures_and_replaces_only_figures_of_its_own(server: Server,
 
 
 def test_a_reader_who_leaves_early_is_no_fault() -> None:
-    command = [*PROGRAM, "doctor"]
-    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as doctor:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*PROGRAM, "doctor"], env=environment(), text=True, **pipes) as doctor:
         assert doctor.stdout
         assert doctor.stderr
         doctor.stdout.close()

@@ -53,7 +53,9 @@ def test_a_route_adds_its_amount_of_the_range_to_the_rest_value():
 
 
 def test_several_routes_to_one_parameter_add_up_and_the_sum_is_clamped():
-    matrix = Matrix(OWNERS, [Route("a", "tilt/angle", 0.2), Route("b", "tilt/angle", 0.1), Route("b", "tilt/angle", -1.0)])
+    matrix = Matrix(
+        OWNERS, [Route("a", "tilt/angle", 0.2), Route("b", "tilt/angle", 0.1), Route("b", "tilt/angle", -1.0)]
+    )
     assert resolved(matrix, "tilt/angle", a=1.0) == pytest.approx(72)
     assert resolved(matrix, "tilt/angle", a=1.0, b=0.5) == pytest.approx(72 + 18 - 180)
     assert resolved(matrix, "tilt/angle", b=1.0) == -180

@@ -168,8 +168,8 @@ MISTAKES = [  # arguments, then what the one line must say
     ("render song.wav -o film.mp4 --overwrite", "-o: film.mp4 is a folder; name a file"),
     ("render song.wav -o new.avi", "-o: new.avi: a video file's name ends in .mp4, .mov, .mkv, not '.avi'"),
     ("render song.wav -o song.wav --overwrite", "-o: song.wav is named already, for the source"),
-    ("play --output recording:nowhere/new.mp4", "--output recording:nowhere/new.mp4: nowhere/new.mp4: there is no folder"),
-    ("play --output recording:there.mp4", "--output recording:there.mp4: there.mp4 exists already; --overwrite replaces it"),
+    ("play --output recording:nowhere/new.mp4", "nowhere/new.mp4: nowhere/new.mp4: there is no folder nowhere"),
+    ("play --output recording:there.mp4", "recording:there.mp4: there.mp4 exists already; --overwrite replaces it"),
     ("play --output recording:new.avi", "--output recording:new.avi: new.avi: a video file's name ends in"),
     ("play --output recording", "--output recording: lacks the setting 'file' (text)"),
     ("play --take nowhere/new.jsonl", "--take: nowhere/new.jsonl: there is no folder nowhere"),
@@ -177,12 +177,12 @@ MISTAKES = [  # arguments, then what the one line must say
     ("play --take new.txt", "--take: the name of a take ends in .jsonl, got 'new.txt'"),
     ("play --report nowhere/new.json", "--report: nowhere/new.json: there is no folder nowhere"),
     ("play --report there.json --overwrite", "--report: there.json exists already and is something else"),
-    ("play --report show.json --take show.jsonl --output recording:show.jsonl", "show.jsonl is named already, for --take"),
+    ("play --take a.jsonl --output recording:a.jsonl", "--output recording: a.jsonl is named already, for --take"),
 ]
 
 
 @pytest.mark.parametrize(("words", "answer"), MISTAKES, ids=[words for words, _ in MISTAKES])
-def test_a_mistake_is_one_clear_line_and_nothing_is_written(server: Server, folder: Path, words: str, answer: str) -> None:
+def test_a_mistake_is_one_line_and_nothing_is_written(server: Server, folder: Path, words: str, answer: str) -> None:
     before = everything(folder)
     verb, *arguments = words.split()
     usual = ["--take", "usual.jsonl"] if verb == "play" and "--take" not in arguments else []
@@ -229,7 +229,8 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path / "bare"
 
 
-def test_with_nothing_at_all_the_demo_track_plays_in_time_and_the_picture_is_on_the_page(bare: Path, tmp_path: Path) -> None:
+def test_with_nothing_at_all_it_plays_the_demo_track_in_time_into_the_page(bare: Path, tmp_path: Path) -> None:
+    """No display, sound device, MIDI, NDI or GPU."""
     edges = ["--midi", "nano", "--output", "window", "--output", "ndi:Wall", "--take", "show.jsonl"]
     arguments = ["play", "--patch", "midi", *edges, "--report", "report.json", *QUICK]
     with running(tmp_path, *arguments, PYTHONPATH=str(bare)) as show:

@@ -20,7 +20,9 @@ def choices(kind, default):
     """The values of a setting worth trying: each word of a Literal, "in" where a signal may be named."""
     if get_origin(kind) is Literal:
         return list(get_args(kind))
-    options = [item for item in get_args(kind) if item is not NoneType] if get_origin(kind) in (Union, UnionType) else [kind]
+    options = (
+        [item for item in get_args(kind) if item is not NoneType] if get_origin(kind) in (Union, UnionType) else [kind]
+    )
     known = {str: ["in"], bool: [False, True], int: [1, 4], float: [0.5]}[options[0]]
     return known if default is inspect.Parameter.empty else [default, *(known if options[0] is str else [])]
 
@@ -34,7 +36,9 @@ def variants():
 
 
 every_modulator = pytest.mark.parametrize(
-    ("name", "given"), list(variants()), ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values()))
+    ("name", "given"),
+    list(variants()),
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
 
 
@@ -65,14 +69,18 @@ def played(one, fps=60, seconds=3.0, signals=pulse, bpm=120, **parameters):
 @every_modulator
 def test_it_stays_between_0_and_1_whatever_happens(name, given):
     dice = random.Random(1)
-    stops = [{item.range.low, item.range.high, item.default} for item in declared(modulator(name, **given).step).values()]
+    stops = [
+        {item.range.low, item.range.high, item.default} for item in declared(modulator(name, **given).step).values()
+    ]
     for values in itertools.product(*stops):
         one, time = modulator(name, **given), 0.0
         parameters = dict(zip(declared(one.step), values, strict=True))
         for n in range(200):
             dt = dice.choice([1 / 240, 1 / 60, 1 / 30, 1.0])
             time += dt
-            signals = Signals({"in": dice.choice([0.0, dice.random(), 1.0])}, frozenset({"in"} if dice.random() < 0.2 else ()))
+            signals = Signals(
+                {"in": dice.choice([0.0, dice.random(), 1.0])}, frozenset({"in"} if dice.random() < 0.2 else ())
+            )
             assert 0 <= one.step(Tick(n, time, dt, 2 * time), signals, **parameters) <= 1
 
 
@@ -100,7 +108,9 @@ def test_a_signal_that_nobody_sends_is_no_fault(name, given):
 
 def wave(shape, seconds=4.0, fps=60, **parameters):
     given = {key: parameters.pop(key) for key in ("unit", "seed") if key in parameters}
-    return played(modulator("lfo", shape=shape, **given), fps=fps, seconds=seconds, signals=lambda _: SILENCE, **parameters)
+    return played(
+        modulator("lfo", shape=shape, **given), fps=fps, seconds=seconds, signals=lambda _: SILENCE, **parameters
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,8 @@ def wave(shape, seconds=4.0, fps=60, **parameters):
 @pytest.mark.parametrize(("rate", "phase"), [(0.5, 0.0), (1.7, 0.0), (0.25, 0.3)])
 def test_an_lfo_is_its_wave(shape, closed_form, rate, phase):
     turns = [n / 60 * rate + phase for n in range(240)]
-    steep = [abs(turn * 2 - round(turn * 2)) < 1e-9 for turn in turns]  # where a saw or square leaps, either side is right
+    # where a saw or square leaps, either side is right
+    steep = [abs(turn * 2 - round(turn * 2)) < 1e-9 for turn in turns]
     for value, turn, at_edge in zip(wave(shape, rate=rate, phase=phase), turns, steep, strict=True):
         assert at_edge or value == pytest.approx(closed_form(turn), abs=1e-9)
 
@@ -201,7 +212,9 @@ def test_smooth_rises_and_falls_with_its_own_time_constants():
 
 
 def struck_at(*indices, value=1.0):
-    return lambda tick: Signals({"in": 1.0, "knob": value * tick.index / 100}, frozenset({"in"} if tick.index in indices else ()))
+    return lambda tick: Signals(
+        {"in": 1.0, "knob": value * tick.index / 100}, frozenset({"in"} if tick.index in indices else ())
+    )
 
 
 def test_hold_keeps_what_its_source_was_when_it_was_struck():
@@ -217,5 +230,7 @@ def test_hold_without_a_source_draws_a_number_by_its_seed():
 
 
 def test_a_toggle_changes_with_each_strike():
-    assert played(modulator("toggle", on="in"), seconds=1.0, signals=struck_at(10, 40)) == [0] * 10 + [1] * 30 + [0] * 20
+    assert (
+        played(modulator("toggle", on="in"), seconds=1.0, signals=struck_at(10, 40)) == [0] * 10 + [1] * 30 + [0] * 20
+    )
     assert played(modulator("toggle", on="in", start=True), seconds=0.5, signals=struck_at(10)) == [1] * 10 + [0] * 20

@@ -100,9 +100,7 @@ def test_a_full_inbox_loses_the_oldest_and_counts_them():
 
 def test_several_threads_put_and_nothing_is_lost_or_out_of_order(busy):
     inbox, each, got = Inbox(), 3000, []
-    drivers = [
-        threading.Thread(target=lambda name=name: [inbox.put(name, n) for n in range(each)]) for name in "abcd"
-    ]
+    drivers = [threading.Thread(target=lambda name=name: [inbox.put(name, n) for n in range(each)]) for name in "abcd"]
     for driver in drivers:
         driver.start()
     while any(driver.is_alive() for driver in drivers):

@@ -150,7 +150,9 @@ def test_modulators_read_the_parameters_of_the_last_frame():
 
 
 def test_a_modulator_that_raises_keeps_its_last_value(caplog):
-    rig = rig_of(modulators={"m": ScriptedModulator(0.4, BROKEN, BROKEN, 0.6), "other": ScriptedModulator(0.1, 0.2, 0.3, 0.4)})
+    rig = rig_of(
+        modulators={"m": ScriptedModulator(0.4, BROKEN, BROKEN, 0.6), "other": ScriptedModulator(0.1, 0.2, 0.3, 0.4)}
+    )
     seen = [frame_of(rig, n)[1].values for n in range(4)]
     assert [values["m"] for values in seen] == [0.4, 0.4, 0.4, 0.6]
     assert [values["other"] for values in seen] == [0.1, 0.2, 0.3, 0.4]
@@ -185,7 +187,9 @@ def test_a_cue_fades_to_its_scene_when_it_is_struck():
 
 
 def test_a_modulator_can_strike_a_cue():
-    rig = rig_of(modulators={"m": ScriptedModulator(0.0, 1.0)}, cues={"m": Scene("x", fade=0.0, rest={"spare/fader": 8.0})})
+    rig = rig_of(
+        modulators={"m": ScriptedModulator(0.0, 1.0)}, cues={"m": Scene("x", fade=0.0, rest={"spare/fader": 8.0})}
+    )
     assert [frame_of(rig, n)[2]["spare"]["fader"] for n in range(2)] == [2.0, 8.0]
 
 
@@ -249,7 +253,9 @@ def test_frozen_the_show_runs_on_and_the_picture_stays():
 
 def test_a_frame_knows_its_tick_and_when_its_events_arrived():
     heard = events(("a", 1), ("b", 1))
-    stamped = [type(event)(event.address, event.value, arrived) for event, arrived in zip(heard, (1.5, None), strict=True)]
+    stamped = [
+        type(event)(event.address, event.value, arrived) for event, arrived in zip(heard, (1.5, None), strict=True)
+    ]
     frame = frame_of(rig_of(inputs={"a": Script(stamped)}), 3)[3]
     assert frame.tick == tick(3) and frame.arrivals == (1.5,)
 

@@ -39,5 +39,3 @@ def rig(show: Show, modulators: int = 0, routes: int = 0, events: int = 0) -> Ri
     made = assemble(replace(patch, routes=patch.routes + tuple(more)), Scene("bench"), show)
     made.inputs = {"crowd": Crowd(events)} if events else {}
     return made
-
-

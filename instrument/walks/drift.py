@@ -23,7 +23,8 @@ class Walk:
     def __init__(self, space: Space, *, seed: int, anchors: tuple[int, ...]) -> None:
         self.space = space
         self.random = torch.Generator().manual_seed(seed)
-        own = torch.randn(space.z_dim, generator=self.random)  # drawn in any case: the seed as an anchor is this very point
+        # drawn in any case: the seed as an anchor is this very point
+        own = torch.randn(space.z_dim, generator=self.random)
         start = normal(anchors[0], space.z_dim) if anchors else own
         then = self.after(start)
         self.points = torch.stack([start, start, then, self.after(then)])  # [4, z_dim]

@@ -36,7 +36,8 @@ ORNAMENTS = {  # petals, rings, twist of each layer's noise
     "128.conv1": (0, 9, 0),
     "256.conv0": (16, 5, 0),
 }
-STRENGTH = {16: 1.0, 32: 1.0, 64: 1.0, 128: 0.8, 256: 0.4}  # of the ornaments, against the deviation of what they are added to
+# of the ornaments, against the deviation of what they are added to
+STRENGTH = {16: 1.0, 32: 1.0, 64: 1.0, 128: 0.8, 256: 0.4}
 STYLE, LAMPS, ABOVE, DARK = 0.7, 0.9, 0.47, -0.55  # variety of styles and colours, share above the bias, black level
 
 
