@@ -55,13 +55,14 @@ class Input:
     """What is heard, as events: six signals 0..1 for each block of 512 samples (at 44.1 and 48 kHz).
 
     `source` is `default` (the system's sound input; without one the demo track plays), a part of a device's name, a
-    device's number, `demo`, or the path of a sound file. `gain` makes the sound louder for the analysis only. With
-    `analysed` off it is heard for recordings and gives no events. `seconds` is how long a file lasts (a device: inf).
+    device's number, `demo`, or the path of a sound file, which begins again at its end when it plays live. `gain` makes
+    the sound louder for the analysis only. With `analysed` off it is heard for recordings and gives no events: so a
+    take's song is rendered, which begins again too. `seconds` is how long a file lasts (a device: inf).
     Raises ValueError for a device or file that does not exist, Unavailable where no device can be heard.
     """
 
     def __init__(self, *, source: str = "default", gain: float = 1.0, analysed: bool = True, live: bool) -> None:
-        self.source = opened(source, live=live)
+        self.source = opened(source, live=live, loops=live or not analysed)
         self.rate, self.seconds = self.source.rate, self.source.seconds
         self.gain, self.analysed = np.float32(gain), analysed
         self.listener = Listener(self.rate)
@@ -87,13 +88,13 @@ class Input:
         self.source.close()
 
 
-def opened(source: str, *, live: bool) -> Source:
+def opened(source: str, *, live: bool, loops: bool) -> Source:
     """The source of that name: a file, a device, or the demo track where there is no device."""
     if source == "demo":
-        return Song(demo_path(), live=live)
+        return Song(demo_path(), live=live, loops=loops)
     path = Path(source).expanduser()
     if path.is_file() or path.suffix.lower() in SUFFIXES:
-        return Song(path, live=live)
+        return Song(path, live=live, loops=loops)
     try:
         if not live:
             raise Unavailable("a sound card cannot be heard while rendering", "give a sound file")
@@ -102,7 +103,7 @@ def opened(source: str, *, live: bool) -> Source:
         if source != "default":
             raise
         log.warning("audio: %s. THE DEMO TRACK PLAYS INSTEAD", missing)
-        return Song(demo_path(), live=live)
+        return Song(demo_path(), live=live, loops=loops)
 
 
 def demo_path() -> Path:
@@ -115,14 +116,14 @@ def demo_path() -> Path:
 class Song:
     """A sound file that passes in time, over the speakers if it is played live and there are any.
 
-    Live it begins again when it ends; offline silence follows. It is heard up to what sounds while the coming frame is
+    When it ends it begins again (`loops`), or silence follows. It is heard up to what sounds while the coming frame is
     on the screen: with speakers that is what has left them, without them the time of the tick.
     """
 
-    def __init__(self, path: Path, *, live: bool) -> None:
+    def __init__(self, path: Path, *, live: bool, loops: bool) -> None:
         sound = read_sound(path)
         self.rate, self.seconds = sound.rate, len(sound.samples) / sound.rate
-        self.track = Track(sound.samples, loops=live)
+        self.track = Track(sound.samples, loops=loops)
         self.speakers = speakers(self.track, sound.rate) if live else None
         self.at: int | None = None
         self.frame = math.inf  # seconds: the shortest dt, because after a stall dt is the stall's
