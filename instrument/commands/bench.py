@@ -10,6 +10,7 @@ examples:
 import argparse
 import json
 import platform
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,19 @@ def run(args: argparse.Namespace) -> int:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the figures were taken on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
-        "device": name,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
     }
+
+
+def processor() -> str:
+    """The name of the processor as its maker has it, where the system tells."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
