@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 from instrument.bend import OPS, Op
-from instrument.parameters import unknown
+from instrument.document import located
+from instrument.parameters import Unknown, unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
 CLASSES = {
@@ -30,20 +31,26 @@ def plugs(kind: Kind | Literal["bends"]) -> list[str]:
 def plug(kind: Kind, name: str) -> Any:
     """The class of a plug: imports `instrument/KIND/NAME.py`, and no other plug.
 
-    Raises KeyError with the nearest name if there is no such file.
+    Raises Unknown with the nearest name if there is no such file.
     """
     if name not in plugs(kind):
-        raise KeyError(unknown(kind.removesuffix("s"), name, plugs(kind)))
+        raise Unknown(unknown(kind.removesuffix("s"), name, plugs(kind)))
     return getattr(importlib.import_module(f"{folder(kind).__name__}.{name}"), CLASSES[kind])
 
 
 def op(name: str) -> Op:
-    """A bend's op by name. Raises KeyError with the nearest name."""
-    for module in plugs("bends"):
-        importlib.import_module(f"{folder('bends').__name__}.{module}")
-    if name not in OPS:
-        raise KeyError(unknown("op", name, OPS))
+    """A bend's op by name. Raises Unknown with the nearest name."""
+    if name not in ops():
+        raise Unknown(unknown("op", name, OPS))
     return OPS[name]
+
+
+def ops() -> dict[str, Op]:
+    """Every op there is: imports all of `bends/`. Raises Mistake with the place in a file that cannot be imported."""
+    for module in plugs("bends"):
+        with located(f"bends/{module}.py"):
+            importlib.import_module(f"{folder('bends').__name__}.{module}")
+    return OPS
 
 
 def folder(kind: str) -> ModuleType:
@@ -63,13 +70,13 @@ def shelves(kind: Literal["patches", "scenes", "models"]) -> list[Path]:
 def data(kind: Literal["patches", "scenes", "models"], name: str) -> Path:
     """The file (patch, scene) or folder (model) of a name, or of a path if that is what the name is.
 
-    Raises KeyError with the nearest name, and what there is.
+    Raises Unknown with the nearest name, and what there is.
     """
     if name and Path(name).exists() and (Path(name).suffix == ".toml" or (kind == "models" and Path(name).is_dir())):
         return Path(name)
     listed = names(kind)
     if name not in listed:
-        raise KeyError(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))
+        raise Unknown(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))
     return listed[name]
 
 

@@ -3,22 +3,34 @@
 import math
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 from instrument.flow import Tick
+from instrument.parameters import Range
+
+TEMPO = Range(1, 999, "beats a minute")
+
+
+class Clock(Protocol):
+    """What the loop runs on: its ticks, and how many of them it could not make."""
+
+    missed: int
+
+    def __iter__(self) -> Iterator[Tick]: ...
 
 
 class Real:
     """Ticks at `fps` on the wall clock: sleeps until the next frame is due.
 
     Ticks lie on the grid n / fps of the wall clock. One that cannot be begun before the next is due is skipped and
-    counted in `missed`, so a stall is never caught up frame by frame. It ends after `seconds`, or never.
+    counted in `missed`, so a stall is never caught up frame by frame. It ends after `seconds` (one tick at least), or never.
     """
 
     def __init__(self, fps: float, bpm: float, seconds: float | None = None) -> None:
         self.fps, self.bpm, self.seconds, self.missed = fps, bpm, seconds, 0
 
     def __iter__(self) -> Iterator[Tick]:
-        end = math.inf if self.seconds is None else round(self.seconds * self.fps)
+        end = math.inf if self.seconds is None else max(1, round(self.seconds * self.fps))
         start, last, n = time.perf_counter(), -1, 0
         while n < end:
             wait = start + n / self.fps - time.perf_counter()

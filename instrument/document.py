@@ -2,14 +2,16 @@
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import Parameter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from instrument.parameters import Range, settings, unknown
-from instrument.plugs import SUPPLIED
+from instrument.parameters import Range, Unknown, settings, unknown
+from instrument.plugs import SUPPLIED, Unavailable
 
 REQUIRED = object()
 LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
@@ -17,6 +19,35 @@ LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
 
 class Mistake(ValueError):
     """Something that was asked for and cannot be had: one line that says what, where, and what could be."""
+
+
+@contextmanager
+def located(where: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Whatever goes wrong inside is a Mistake at that place, in one line.
+
+    Of what is not `passing`: a sentence somebody wrote for the user is kept as it is, anything else is an error in a plug
+    of somebody's own, who will want to know its kind and its line. To be short of memory is nobody's mistake, and passes.
+    """
+    try:
+        yield
+    except (MemoryError, *passing):
+        raise
+    except (ValueError, Unknown, Unavailable) as error:
+        said = str(error).splitlines() or [type(error).__name__]
+        raise Mistake(f"{where}: {said[0]}") from error
+    except Exception as error:
+        raise Mistake(f"{where}: {in_one_line(error)}") from error
+
+
+def in_one_line(error: Exception) -> str:
+    """An error with its kind and the line of somebody's file that it comes from: never one of Python's own machinery."""
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if not step.filename.startswith("<")]
+    file, line = (steps[-1].filename, steps[-1].lineno) if steps else ("", None)
+    said = str(error)
+    if isinstance(error, SyntaxError) and error.filename:  # it was never run, so it is in no traceback
+        file, line, said = error.filename, error.lineno, error.msg
+    words = ": ".join([type(error).__name__, *said.splitlines()[:1]])
+    return f"{words} ({file}, line {line})" if file else words
 
 
 class Table:

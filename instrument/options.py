@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from instrument import catalog
-from instrument.assemble import located
-from instrument.document import Mistake, parsed
+from instrument.document import Mistake, located, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
 from instrument.patch import Patch, Plugged, read_patch

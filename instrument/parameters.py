@@ -94,9 +94,16 @@ def settings(function: Callable[..., object], given: Iterable[str] = ()) -> dict
     }
 
 
+class Unknown(KeyError):
+    """Something was looked up by a name that nothing has; its text is a whole sentence, as `unknown` makes them."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence that answers a wrong name: what it should have been, and what there is."""
     there_is = sorted(known)
     near = difflib.get_close_matches(name, there_is, n=1, cutoff=0.5)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
+    guess = f"; did you mean {near[0]!r}?" if near else "."
     return f"no {kind} {name!r}{guess} There is: {', '.join(there_is) or 'none'}"

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from instrument import catalog
 from instrument.bend import Mask
+from instrument.clock import TEMPO
 from instrument.document import Mistake, Table, fitted, flat, limited, read
 from instrument.matrix import Route
-from instrument.parameters import Range, unknown
-
-TEMPO = Range(1, 999, "beats a minute")
+from instrument.parameters import unknown
+from instrument.plugs import root
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def routes(where: str, written: list[dict[str, Any]]) -> tuple[tuple[Route, str]
 
 def check_signals(patch: Patch) -> None:
     """Refuse a route from, or a modulator on, something that this patch has not."""
-    roots = {"key" if item.plug == "keys" else item.plug for item in patch.inputs.values()}
+    roots = {root(item.plug) for item in patch.inputs.values()}
     said = [(route.source, where) for route, where in patch.routes]
     said += [(signal, f"{patch.path}: [cues]") for signal in patch.cues]
     for item in patch.modulators.values():
@@ -121,10 +121,10 @@ def check_signals(patch: Patch) -> None:
     for signal, where in said:
         if signal in patch.modulators:
             continue
-        root, _, path = signal.partition("/")
-        if root not in roots or not path:
+        source, _, path = signal.partition("/")
+        if source not in roots or not path:
             check_inputs(patch)
-            there_is = [*patch.modulators, *(f"{root}/…" for root in sorted(roots))]
+            there_is = [*patch.modulators, *(f"{source}/…" for source in sorted(roots))]
             raise Mistake(f"{where}: {unknown('signal', signal, there_is)}")
 
 

@@ -42,6 +42,11 @@ class Input(Protocol):
         ...
 
 
+def root(plug: str) -> str:
+    """What the addresses of an input's events begin with: the name of its plug, but `key/…` for the keyboard's."""
+    return "key" if plug == "keys" else plug
+
+
 @runtime_checkable
 class Hears(Protocol):
     """An input that also hears sound, so that recordings carry it."""
@@ -49,6 +54,17 @@ class Hears(Protocol):
     def heard(self) -> Sound | None:
         """The sound since the last call."""
         ...
+
+
+@runtime_checkable
+class Plays(Protocol):
+    """An input that plays a song: for how many seconds (inf for ever), and what it is called.
+
+    `song` is the absolute path of its file, `demo` for the demo track, or None where a device is heard instead.
+    """
+
+    seconds: float
+    song: str | None
 
 
 class Modulator(Protocol):

@@ -2,23 +2,17 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from instrument.clock import Clock
 from instrument.flow import Event, Frame, Tick
+from instrument.plugs import root
 from instrument.rig import Rig
 
 KEPT = 20_000  # frames and events that the final percentiles look back on, so months do not grow it
 RECENT = 600  # the same while playing: twenty seconds, and cheap to sort beside a running show
-SOURCES = {"osc": "osc", "midi": "midi", "audio": "audio", "key": "keys"}
-
-
-class Clock(Protocol):
-    """What the loop runs on."""
-
-    missed: int
-
-    def __iter__(self) -> Iterator[Tick]: ...
+INPUTS = ("osc", "midi", "audio", "keys")  # in every report, also of a show that has them not
 
 
 class Meter:
@@ -64,7 +58,7 @@ class Meter:
             "missed_ticks": self.clock.missed,
             "frame_ms": {**percentiles(list(self.frame_ms)[-looking_back:], 50, 95, 99), "max": round(self.longest, 2)},
             "age_ms": percentiles(list(self.age_ms)[-looking_back:], 50, 99),
-            "events": {name: self.events[source] for source, name in SOURCES.items()},
+            "events": counted(dict(self.events)),
             "outputs": {
                 name: {"shown": item.shown, "dropped": item.dropped} for name, item in self.rig.outputs.items()
             },
@@ -77,12 +71,13 @@ class Meter:
         return {**self.snapshot(KEPT), "fps": round(self.frames / lasted, 2) if lasted else 0.0}
 
 
+def counted(events: dict[str, int]) -> dict[str, int]:
+    """Events by the plug they came from, out of counts by what their addresses begin with."""
+    usual = {name: events.pop(root(name), 0) for name in INPUTS}
+    return usual | events
+
+
 def percentiles(values: Iterable[float], *points: int) -> dict[str, float | None]:
     """Percentiles of milliseconds as p50, p99 and so on, by nearest rank; None without values."""
     ordered = sorted(values)
     return {f"p{p}": round(ordered[(len(ordered) - 1) * p // 100], 2) if ordered else None for p in points}
-
-
-def length(clock: object) -> int | None:
-    """How many ticks a clock has, if it knows."""
-    return len(clock) if isinstance(clock, Sized) else None

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from instrument.clock import TEMPO
 from instrument.document import flat, limited, read
 from instrument.parameters import Range
-from instrument.patch import TEMPO
 
 FADE = Range(0, 3600, "s")
 

@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from instrument.listening.features import Listener
-from instrument.listening.track import Track
 
 MUSIC = Path(os.environ.get("PHOSPHENE_MUSIC", "nowhere"))  # pieces NAME.ogg with their beats in NAME.beats
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -210,14 +209,6 @@ def test_a_steady_chord_has_one_onset() -> None:
     signals, times = heard(chord, 44100)
     assert (signals["onset"][times > 0.5] > 0).sum() == 0
     assert (signals["onset"][times < 0.1] > 0).sum() == 1
-
-
-def test_a_track_loops_over_its_seam_or_is_followed_by_silence() -> None:
-    samples = np.arange(10, dtype=np.float32).reshape(5, 2)
-    assert Track(samples, loops=True).stretch(3, 12)[:, 0].tolist() == [6, 8, 0, 2, 4, 6, 8, 0, 2]
-    assert Track(samples, loops=False).stretch(3, 7)[:, 0].tolist() == [6, 8, 0, 0]
-    assert Track(samples, loops=False).stretch(9, 11).tolist() == [[0, 0], [0, 0]]
-    assert Track(samples, loops=False).stretch(2, 2).shape == (0, 2)
 
 
 @pytest.mark.skipif(not MUSIC.is_dir(), reason="PHOSPHENE_MUSIC names no folder of pieces with known beats")

@@ -110,5 +110,5 @@ def test_a_wrong_name_is_answered_with_the_nearest_and_with_all():
 
 
 def test_a_name_near_nothing_gets_no_guess():
-    assert unknown("op", "xyzzy", ["turn"]) == "no op 'xyzzy' There is: turn"
-    assert unknown("op", "turn", []) == "no op 'turn' There is: none"
+    assert unknown("op", "xyzzy", ["turn"]) == "no op 'xyzzy'. There is: turn"
+    assert unknown("op", "turn", []) == "no op 'turn'. There is: none"

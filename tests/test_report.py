@@ -10,7 +10,7 @@ from parts import Script, ScriptedOutput, events, frame_of, rig_of, tick
 from instrument import report
 from instrument.clock import Virtual
 from instrument.flow import Event, Frame
-from instrument.report import Meter, length, percentiles
+from instrument.report import Meter, percentiles
 
 
 @pytest.fixture
@@ -80,7 +80,14 @@ def test_events_are_counted_by_where_they_came_from(wall):
     meter = Meter(rig_of(), Virtual(30, 120, 1))
     heard = [Event(address, 1.0) for address in ("osc/a", "osc/b", "midi/cc/1", "audio/bass", "key/a", "other/x")]
     meter.shown(heard, Frame(torch.zeros(3, 1, 1), tick()))
-    assert meter.snapshot()["events"] == {"osc": 2, "midi": 1, "audio": 1, "keys": 1}
+    assert meter.snapshot()["events"] == {"osc": 2, "midi": 1, "audio": 1, "keys": 1, "other": 1}
+
+
+def test_the_usual_inputs_are_in_every_report_and_others_once_they_were_heard(wall):
+    meter = Meter(rig_of(), Virtual(30, 120, 1))
+    assert meter.snapshot()["events"] == {"osc": 0, "midi": 0, "audio": 0, "keys": 0}
+    meter.shown(events(("metronome/beat", 1.0), ("metronome/beat", 0.0)), Frame(torch.zeros(3, 1, 1), tick()))
+    assert meter.snapshot()["events"] == {"osc": 0, "midi": 0, "audio": 0, "keys": 0, "metronome": 2}
 
 
 def test_outputs_faults_and_missed_ticks_are_in_it_and_all_of_it_is_json(wall):
@@ -112,7 +119,3 @@ def test_a_long_show_keeps_no_more_than_a_short_one(wall, monkeypatch):
 )
 def test_percentiles_are_values_that_were_there(values, found):
     assert percentiles(values, 50, 99) == found
-
-
-def test_a_clock_may_know_its_length():
-    assert length(Virtual(30, 120, 12)) == 12 and length(object()) is None

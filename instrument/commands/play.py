@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from instrument import __version__, catalog, options
-from instrument.assemble import Show, assemble, located
+from instrument.assemble import Show, assemble
 from instrument.clock import Real
 from instrument.commands import undisturbed
-from instrument.document import Mistake
+from instrument.document import Mistake, located
 from instrument.patch import Patch
 from instrument.perform import perform
 from instrument.report import Meter

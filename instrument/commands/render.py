@@ -18,10 +18,10 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from instrument import options
-from instrument.assemble import Show, assemble, located
+from instrument.assemble import Show, assemble
 from instrument.clock import Replay, Virtual
 from instrument.commands import undisturbed
-from instrument.document import Mistake, Table, flat
+from instrument.document import Mistake, Table, flat, located
 from instrument.flow import Tick
 from instrument.patch import Patch, Plugged
 from instrument.perform import perform

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from instrument.flow import Event, Sound, Tick
 from instrument.listening.features import Listener
-from instrument.listening.track import Track
+from instrument.track import Track
 from instrument.media import read_sound
 from instrument.parameters import unknown
 from instrument.plugs import Unavailable
