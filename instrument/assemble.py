@@ -2,9 +2,7 @@
 
 import inspect
 import logging
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +12,11 @@ import torch
 
 from instrument import catalog
 from instrument.bend import Plan, Slot
-from instrument.document import Mistake, limited, read, settled
+from instrument.document import Mistake, limited, located, read, settled
 from instrument.faults import Faults
+from instrument.heard import Heard
 from instrument.master import Master
-from instrument.matrix import Matrix
+from instrument.matrix import Matrix, Rest
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Bent, Patch, Plugged
@@ -58,8 +57,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
-    named = [(show.model, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
-    generator = next(model(name, where, show.device) for name, where in named if name is not None)
+    generator = model(*model_named(patch, scene, show.model), show.device)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
@@ -71,19 +69,19 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         for address, value in rest.items():
             checked(where, matrix, address, value)
             matrix.set(address, value)
-    cues = {signal: cue(patch, name, matrix) for signal, name in patch.cues.items()}
+    cues = {signal: cue(patch, name, matrix, show.rest) for signal, name in patch.cues.items()}
 
     packed = Packed(
         {name: owners[name] for name in ["generator", "master", *(item.name for item in slots)]}, show.device
     )
     plan = Plan(slots, packed.views, generator.layers(), faults.report)
     checked_inputs, checked_outputs = checked_plugs("inputs", patch.inputs), checked_plugs("outputs", patch.outputs)
-    inputs = opened(checked_inputs, supplied)
+    inputs = opened("inputs", checked_inputs, supplied)
     try:
-        outputs = opened(checked_outputs, supplied)
+        outputs = opened("outputs", checked_outputs, supplied)
         if show.live and unseen(patch.outputs, outputs):
             log.warning("THE PICTURE IS ON THE PREVIEW PAGE INSTEAD")
-            outputs |= opened(checked_plugs("outputs", {"preview": PAGE}), supplied)
+            outputs |= opened("outputs", checked_plugs("outputs", {"preview": PAGE}), supplied)
     except BaseException:
         for source in inputs.values():
             source.close()
@@ -105,24 +103,14 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         faults=faults,
         live=show.live,
         cues=cues,
+        heard=Heard(signals_named(patch)),
     )
 
 
-@contextmanager
-def located(where: str) -> Iterator[None]:
-    """Whatever goes wrong inside is a Mistake at that place, in one line; what the machine lacks stays Unavailable."""
-    try:
-        yield
-    except Unavailable:
-        raise
-    except KeyError as error:
-        raise Mistake(f"{where}: {error.args[0] if error.args else error}") from error
-    except ValueError as error:
-        raise Mistake(f"{where}: {error}") from error
-    except Exception as error:  # in a plug of somebody's own, who will want to know the line
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise Mistake(f"{where}: {what} ({last.filename}, line {last.lineno})") from error
+def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:
+    """Which model plays, and who says so: the one that was `asked` for, or the scene's, or the patch's."""
+    named = [(asked, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
+    return next((name, where) for name, where in named if name is not None)
 
 
 def model(name: str, where: str, device: torch.device) -> Generator:
@@ -138,35 +126,47 @@ Checked = tuple[Plugged, Any, dict[str, Any]]  # a plug as it is named, its clas
 
 
 def plug_class(kind: catalog.Kind, item: Plugged) -> Checked:
-    """A plug's class and its settings, checked."""
-    with located(item.where):
+    """A plug's class and its settings, checked. What an input or output lacks is Unavailable: the show is one without it."""
+    with located(item.where, optional(kind)):
         found = catalog.plug(kind, item.plug)
     return item, found, settled(item.where, found.__init__, item.settings)
 
 
 def checked_plugs(kind: catalog.Kind, items: Mapping[str, Plugged]) -> dict[str, Checked]:
-    return {name: plug_class(kind, item) for name, item in items.items()}
+    """The classes and settings of inputs or outputs; those whose file cannot do without what is missing are named."""
+    found = {}
+    for name, item in items.items():
+        try:
+            found[name] = plug_class(kind, item)
+        except Unavailable as missing:
+            log.warning("%s", missing)
+    return found
+
+
+def optional(kind: catalog.Kind) -> tuple[type[Exception], ...]:
+    """What passes: a show goes on without an input or output, and without nothing else."""
+    return (Unavailable,) if kind in ("inputs", "outputs") else ()
 
 
 def built(kind: catalog.Kind, item: Plugged, supplied: Mapping[str, Any], *arguments: Any) -> Any:
     """A plug, constructed."""
-    return constructed(plug_class(kind, item), supplied, *arguments)
+    return constructed(kind, plug_class(kind, item), supplied, *arguments)
 
 
-def constructed(checked: Checked, supplied: Mapping[str, Any], *arguments: Any) -> Any:
+def constructed(kind: catalog.Kind, checked: Checked, supplied: Mapping[str, Any], *arguments: Any) -> Any:
     item, found, settings = checked
     wanted = inspect.signature(found.__init__).parameters
     given = {name: value for name, value in supplied.items() if name in wanted and name in SUPPLIED}
-    with located(item.where):
+    with located(item.where, optional(kind)):
         return found(*arguments, **given, **settings)
 
 
-def opened(items: Mapping[str, Checked], supplied: Mapping[str, Any]) -> dict[str, Any]:
+def opened(kind: catalog.Kind, items: Mapping[str, Checked], supplied: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs or outputs that this machine can have; the others are named in one line each."""
     found: dict[str, Any] = {}
     for name, item in items.items():
         try:
-            found[name] = constructed(item, supplied)
+            found[name] = constructed(kind, item, supplied)
         except Unavailable as missing:
             log.warning("%s", missing)
         except BaseException:
@@ -184,6 +184,7 @@ def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
 
 def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     """A slot, held against the ops there are and the layers that the model has."""
+    catalog.ops()  # first, so that a file that is broken is said to be, and not the patch that happens to look into it
     with located(bent.where):
         found = catalog.op(bent.op)
     layers = generator.layers()
@@ -245,10 +246,24 @@ def fitting(scene: Scene, patch: Patch, matrix: Matrix) -> Scene:
     return replace(scene, rest={address: scene.rest[address] for address in scene.rest if address not in left})
 
 
-def cue(patch: Patch, name: str, matrix: Matrix) -> Scene:
-    """A scene that a cue names, held against this patch's parameters."""
+def cue(patch: Patch, name: str, matrix: Matrix, said: Rest) -> Scene:
+    """A scene that a cue names, with a rest value for every parameter but the master's, which belong to the performer.
+
+    So it is the same scene wherever the show comes from. `said` is what the command line sets.
+    """
     with located(f"{patch.path}: [cues]"):
         scene = fitting(read_scene(catalog.data("scenes", name)), patch, matrix)
     for address, value in scene.rest.items():
         checked(f"{scene.path} (cued by {patch.path}): [rest]", matrix, address, value)
-    return scene
+    stays = [key for key in ("anchors", "bpm", "model") if getattr(scene, key)]
+    if stays:
+        log.info("%s: as a cue it moves what rests; its %s count only when it is played", name, " and ".join(stays))
+    defaults = {address: parameter.default for address, parameter in matrix.parameters.items()}
+    ours = {address: value for address, value in defaults.items() if not address.startswith("master/")}
+    return replace(scene, rest={**ours, **patch.rest, **scene.rest, **said})
+
+
+def signals_named(patch: Patch) -> set[str]:
+    """Every signal that the patch may mean: what routes and cues name, and any word among the modulators' settings."""
+    words = {word for item in patch.modulators.values() for word in item.settings.values() if isinstance(word, str)}
+    return words | {route.source for route, _ in patch.routes} | set(patch.cues) | set(patch.modulators)

@@ -1,6 +1,7 @@
 """Bends: ops on feature maps, the slots that hold them, and the plan that a generator calls at every layer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, overload
 
@@ -102,10 +103,20 @@ class Plan:
         self.calls = {slot.name: lowered(slot, values[slot.name], layers[slot.layer]) for slot in slots}
         self.active: frozenset[str] = frozenset()
         self.at: dict[str, list[Slot]] = {}
+        self.rehearsing = False
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Meanwhile every slot is in the plan, and one that raises is an error: ValueError, with the bend's name."""
+        self.rehearsing = True
+        try:
+            yield
+        finally:
+            self.rehearsing = False
 
     def update(self, parameters: ParameterFrame) -> None:
         """Let slots enter and leave according to this frame's values."""
-        active = frozenset(slot.name for slot in self.slots if not slot.idle(parameters[slot.name]))
+        active = frozenset(slot.name for slot in self.slots if self.rehearsing or not slot.idle(parameters[slot.name]))
         if active != self.active:
             self.active, self.at = active, {}
             for slot in self.slots:
@@ -118,6 +129,8 @@ class Plan:
             try:
                 x = self.calls[slot.name](x)
             except Exception as error:
+                if self.rehearsing:
+                    raise ValueError(f"[bends.{slot.name}]: {type(error).__name__}: {error}") from error
                 self.on_fault(f"bend {slot.name!r}", error)
         return x
 

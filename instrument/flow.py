@@ -28,19 +28,21 @@ class Event:
 
     Addresses begin with their source: `midi/cc/74`, `audio/bass`, `key/space`, `osc/…`. One exception to 0..1: under
     `osc/` the value is the number as it was sent, because only the matrix knows the unit of the parameter it may name.
+    A value of None is a stroke, pressed and let go of at once, such as an OSC message without a number: it strikes a
+    signal and never moves a parameter.
     `arrived` is when it came, in seconds of `time.perf_counter`; only the report of latencies reads it.
     """
 
     address: str
-    value: float
+    value: float | None
     arrived: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Every signal's value 0..1 now, and which were struck (rose from zero) since the last tick.
+    """Every signal's value 0..1 now, and which were struck (turned upwards) since the last tick.
 
-    A note shorter than a frame reads 0 in `values` and is still in `struck`.
+    A signal that was struck stands at its highest since, so a note shorter than a frame is seen for one frame.
     """
 
     values: Mapping[str, float]

@@ -30,6 +30,7 @@ class Master:
     ) -> Tensor:
         """image [3, h, w] -> [3, H, W]; `level` 0 is black, `freeze` from a half up keeps the picture while the show runs on."""
         if self.held is None or freeze < 0.5:
+            image = image.nan_to_num(0.0)  # or a blackout of what is not a number would be grey
             self.held = image if self.size is None else framed(image, self.size, self.framing)
         return torch.lerp(torch.full_like(self.held, -1), self.held, level)
 

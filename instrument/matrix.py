@@ -77,7 +77,7 @@ class Matrix:
         event was one of these.
         """
         path = event.address.removeprefix("osc/")
-        if path == event.address:
+        if path == event.address or event.value is None:
             return False
         in_unit = path.startswith("n/")
         path = path.removeprefix("n/") if in_unit else path

@@ -32,11 +32,11 @@ class Inbox:
         self.waiting: deque[Event] = deque(maxlen=size)
         self.lost = 0
 
-    def put(self, address: str, value: float) -> None:
+    def put(self, address: str, value: float | None) -> None:
         """Append an event that arrives now."""
         self.put_all([(address, value)])
 
-    def put_all(self, arrived: Iterable[tuple[str, float]]) -> None:
+    def put_all(self, arrived: Iterable[tuple[str, float | None]]) -> None:
         """Append events that arrive now, together: a `drain` meanwhile has all of them or none."""
         now = time.perf_counter()
         events = [Event(address, value, now) for address, value in arrived]

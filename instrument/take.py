@@ -45,11 +45,10 @@ class Recorder:
             with self.file:
                 while (item := self.lines.get()) is not None:
                     self.file.write(written(*item))
-        except OSError as error:
+        except Exception as error:  # whatever it is, the show goes on
             self.broken = True  # or what nobody writes would gather
-            log.warning(
-                "the take ends here, %s cannot be written (%s); the show goes on", self.file.name, error.strerror
-            )
+            why = getattr(error, "strerror", None) or error
+            log.warning("the take ends here, %s cannot be written (%s); the show goes on", self.file.name, why)
 
     def close(self) -> None:
         """Write what waits, and close the file."""
@@ -92,7 +91,9 @@ def read_take(path: Path) -> Take:
                 continue
             index, time, dt, beat = item["tick"]
             ticks.append(Tick(int(index), float(time), float(dt), float(beat)))
-            events.append([Event(str(address), float(value)) for address, value in item["events"]])
+            events.append(
+                [Event(str(address), None if value is None else float(value)) for address, value in item["events"]]
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines) > 1 and isinstance(error, json.JSONDecodeError):
                 break

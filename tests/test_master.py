@@ -103,3 +103,9 @@ def test_made_smaller_in_any_direction_fine_lines_become_grey_and_do_not_shimmer
 
 def test_level_and_freeze_are_its_parameters():
     assert {name: item.default for name, item in declared(Master.__call__).items()} == {"level": 1.0, "freeze": 0.0}
+
+
+def test_what_is_not_a_number_is_black_in_a_blackout_and_grey_in_the_light():
+    broken = torch.full((3, 8, 8), float("nan"))
+    assert Master()(broken, level=torch.tensor(0.0)).eq(-1).all()
+    assert Master()(broken, level=torch.tensor(1.0)).eq(0).all()

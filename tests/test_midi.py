@@ -105,10 +105,10 @@ def came(heard):
         (mido.Message.from_bytes([0xE0, 0x00, 0x40]), [("midi/bend", 0.5)]),
         (mido.Message("aftertouch", value=127), [("midi/pressure", 1.0)]),
         (mido.Message("polytouch", note=60, value=127), [("midi/pressure/60", 1.0)]),
-        (mido.Message("program_change", program=3), [("midi/program/3", 1.0), ("midi/program/3", 0.0)]),
-        (mido.Message("start"), [("midi/start", 1.0), ("midi/start", 0.0)]),
-        (mido.Message("stop"), [("midi/stop", 1.0), ("midi/stop", 0.0)]),
-        (mido.Message("continue"), [("midi/continue", 1.0), ("midi/continue", 0.0)]),
+        (mido.Message("program_change", program=3), [("midi/program/3", None)]),
+        (mido.Message("start"), [("midi/start", None)]),
+        (mido.Message("stop"), [("midi/stop", None)]),
+        (mido.Message("continue"), [("midi/continue", None)]),
         (mido.Message("clock"), []),
         (mido.Message("active_sensing"), []),
         (mido.Message("sysex", data=(1, 2, 3)), []),
@@ -131,7 +131,7 @@ def test_every_message_there_is_has_values_0_to_1_under_midi(spec, data):
         ]
     for address, value in midi.events(mido.Message.from_bytes(raw)):
         assert address.startswith("midi/")
-        assert 0.0 <= value <= 1.0
+        assert value is None or 0.0 <= value <= 1.0
 
 
 def test_a_bend_rises_all_the_way():
@@ -147,7 +147,7 @@ def test_every_port_is_heard_when_none_is_named(system, open_input):
     heard = open_input()
     system.opened["Knobs 1"].play(mido.Message("control_change", control=1, value=127))
     system.opened["Keys 2"].play(mido.Message("program_change", program=7))
-    assert came(heard) == [("midi/cc/1", 1.0), ("midi/program/7", 1.0), ("midi/program/7", 0.0)]
+    assert came(heard) == [("midi/cc/1", 1.0), ("midi/program/7", None)]
     assert came(heard) == []
 
 
@@ -228,7 +228,7 @@ def test_one_channel_can_be_heard_alone(system, open_input):
     for channel in range(16):
         system.opened["Keys"].play(mido.Message("control_change", channel=channel, control=channel, value=127))
     system.opened["Keys"].play(mido.Message("start"))
-    assert came(heard) == [("midi/cc/9", 1.0), ("midi/start", 1.0), ("midi/start", 0.0)]
+    assert came(heard) == [("midi/cc/9", 1.0), ("midi/start", None)]
 
 
 @pytest.mark.parametrize("channel", [-1, 17])
@@ -319,7 +319,7 @@ def test_a_real_port_is_found_heard_lost_and_found_again(jack, player, open_inpu
     player.stdin.write("B04A7F 902440 802400 E00040 D07F A03C7F C003 FA F8 F00102F7\n")
     player.stdin.flush()
     found = []
-    wait_for(lambda: found.extend(came(heard)) or len(found) >= 10)
+    wait_for(lambda: found.extend(came(heard)) or len(found) >= 8)
     assert found == [
         ("midi/cc/74", 1.0),
         ("midi/note/36", 64 / 127),
@@ -327,10 +327,8 @@ def test_a_real_port_is_found_heard_lost_and_found_again(jack, player, open_inpu
         ("midi/bend", 0.5),
         ("midi/pressure", 1.0),
         ("midi/pressure/60", 1.0),
-        ("midi/program/3", 1.0),
-        ("midi/program/3", 0.0),
-        ("midi/start", 1.0),
-        ("midi/start", 0.0),
+        ("midi/program/3", None),
+        ("midi/start", None),
     ]
     player.stdin.close()
     player.wait(10)

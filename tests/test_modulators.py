@@ -176,11 +176,6 @@ def test_a_soft_strike_rises_as_high_as_it_is_strong():
     assert max(envelope([0.1], value=0.3)) == pytest.approx(0.3)
 
 
-def test_a_note_that_is_over_within_its_frame_strikes_in_full():
-    one = modulator("envelope", on="in")
-    assert one.step(Tick(0, 0.0, 1 / 30, 0.0), Signals({"in": 0.0}, frozenset({"in"}))) == 1
-
-
 def test_struck_again_it_starts_from_where_it_is():
     values = envelope([0.1, 0.5], attack=0.2, decay=0.5)
     assert min(values[300:700]) == values[499] > 0.6

@@ -79,8 +79,7 @@ def test_so_do_the_messages_of_another_program(installation: Installation) -> No
     before = installation.status()["events"]["osc"]
     for message in (["/master/level", "f", "0"], ["/master/level", "i", "1"], ["/people", "d", "0.5"], ["/wave"]):
         subprocess.run(["oscsend", "127.0.0.1", port, *message], check=True, timeout=10)
-    # a message without a number strikes and lets go
-    until(lambda: installation.status()["events"]["osc"] == before + 5)
+    until(lambda: installation.status()["events"]["osc"] == before + 4)
 
 
 def test_a_wrong_packet_is_counted_and_ignored(installation: Installation) -> None:
@@ -195,9 +194,11 @@ class Modulator:
 """,
     "bends/faulty.py": """
 from instrument.bend import op
+calls = []
 @op(identity=False)
 def faulty(x):
-    return x[..., 1:]
+    calls.append(x)
+    return x if len(calls) <= 3 else x[..., 1:]  # not yet in the three pictures before the show
 """,
     "outputs/faulty.py": """
 class Output:
@@ -247,7 +248,7 @@ def test_a_plug_that_raises_is_said_once_and_counted_and_the_show_goes_on(tmp_pa
     ):
         [line] = [line for line in report["faults"] if re.match(part, line)]
         count = int(re.search(r"\((\d+)×\)$", line)[1])  # type: ignore[index]
-        assert frames <= count <= frames + 3  # three pictures more are made before the show
+        assert frames <= count <= frames + 1  # one of them fails when it is closed, too
         assert len(re.findall(part, done.stderr)) == 1
     assert len(report["faults"]) == 4
     assert report["outputs"]["faulty"] == {"shown": 0, "dropped": 0}

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import numpy as np
 import pytest
 import torch
 from parts import (
@@ -19,8 +20,9 @@ from parts import (
 
 from instrument.bend import Op, Slot
 from instrument.flow import Signals
+from instrument.heard import Heard
 from instrument.matrix import Route
-from instrument.parameters import Range
+from instrument.parameters import Parameter, Range
 from instrument.plugs import Closed
 from instrument.scene import Scene
 
@@ -74,28 +76,56 @@ def test_a_signal_keeps_its_value_until_it_is_heard_again():
     assert values == [0.7, 0.7, 0.2]
 
 
-def test_struck_is_what_rose_from_nothing_and_only_in_that_tick():
+def test_what_is_struck_is_struck_in_that_tick_only():
     rig = rig_of(inputs={"a": Script(events(("k", 1)), [], events(("k", 0.5)), events(("k", 0)), events(("k", 0.3)))})
     assert ["k" in frame_of(rig, n)[1].struck for n in range(5)] == [True, False, False, False, True]
 
 
-def test_a_strike_shorter_than_a_frame_is_still_struck():
-    rig = rig_of(inputs={"a": Script(events(("k", 1), ("k", 0)), [])})
-    _, signals, *_ = frame_of(rig, 0)
-    assert signals.values["k"] == 0 and "k" in signals.struck
-    assert "k" not in frame_of(rig, 1)[1].struck
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "loud", [1.0]])
+def test_an_event_that_is_no_finite_number_is_its_input_s_fault(value):
+    rig = rig_of(inputs={"a": Script(events(("a", value)), events(("a", np.float32(0.5)), ("b", None)))})
+    assert frame_of(rig)[1].values == {}
+    assert len(rig.faults.lines()) == 1
+    assert [(event.address, event.value) for event in rig.listen(tick(1))] == [("a", 0.5), ("b", None)]
 
 
-def test_a_release_and_a_new_strike_within_a_frame_is_struck():
-    rig = rig_of(inputs={"a": Script(events(("k", 1)), events(("k", 0), ("k", 1)))})
-    frame_of(rig, 0)
-    assert "k" in frame_of(rig, 1)[1].struck
+def test_a_row_of_no_events_is_its_input_s_fault():
+    rig = rig_of(inputs={"a": Script([("a", 0.5)])})
+    assert frame_of(rig)[1].values == {}
+    assert len(rig.faults.lines()) == 1
 
 
-def test_what_comes_in_is_clamped_and_what_is_no_number_is_nothing():
-    rig = rig_of(inputs={"a": Script(events(("a", 3), ("b", -1), ("c", float("nan"))))})
-    _, signals, *_ = frame_of(rig)
-    assert signals.values == {"a": 1, "b": 0, "c": 0} and signals.struck == {"a"}
+def test_a_stroke_moves_no_parameter():
+    rig = rig_of(inputs={"osc": Script(events(("osc/spare/fader", None)))})
+    before = rig.matrix.rest.copy()
+    _, signals, frame, *_ = frame_of(rig)
+    assert np.array_equal(rig.matrix.rest, before)
+    assert "osc/spare/fader" in signals.struck
+
+
+def test_an_address_that_moves_nothing_is_said_once_with_the_nearest(caplog):
+    sent = [events(("osc/spare/fadder", 1.0), ("osc/hands", 0.5), ("osc/spare/fader", 3.0), ("midi/cc/1", 0.5))] * 3
+    rig = rig_of(inputs={"osc": Script(*sent)}, heard=Heard({"osc/hands"}))
+    for n in range(3):
+        frame_of(rig, n)
+    [line] = caplog.messages
+    assert line.startswith("OSC: no address '/spare/fadder'; did you mean '/spare/fader'?")
+
+
+def test_a_stranger_s_addresses_are_wondered_at_a_few_times(caplog):
+    rig = rig_of(inputs={"osc": Script(events(*[(f"osc/blob/{n}", 0.5) for n in range(1000)]))})
+    frame_of(rig)
+    assert len(caplog.messages) < 50
+
+
+def test_a_bend_that_cannot_work_is_found_before_the_show_even_if_it_rests():
+    amount = Parameter("amount", Range(0, 1), 0.0)
+    slots = [Slot("wrong", Op("wrong", lambda x, amount: 1 / 0, {"amount": amount}, True), "only")]
+    rig = rig_of(slots=slots)
+    frame_of(rig)
+    assert rig.faults.lines() == [], "it rests"
+    with pytest.raises(ValueError, match=r"\[bends\.wrong\]: ZeroDivisionError"):
+        rig.warm()
 
 
 def test_a_modulator_is_a_signal_clamped_and_struck_like_any_other():

@@ -9,6 +9,7 @@ from parts import CPU
 from instrument import catalog
 from instrument.assemble import Show, assemble
 from instrument.document import Mistake
+from instrument.flow import Signals, Tick
 from instrument.patch import read_patch
 from instrument.scene import Scene, read_scene
 
@@ -111,3 +112,32 @@ def test_a_scene_made_for_another_patch_brings_what_fits(load):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     assert mistake(read_scene, tmp_path / "none.toml").startswith(f"{tmp_path / 'none.toml'}: cannot be read")
+
+
+@pytest.mark.parametrize("patch", sorted(catalog.names("patches")))
+def test_a_cue_leads_to_the_scene_wherever_the_show_comes_from(patch):
+    """What rests after a cue's fade is what rests when that scene is played, but for what the performer's hand holds."""
+    written = replace(read_patch(catalog.data("patches", patch)), inputs={}, outputs={})
+    own = [name for name in catalog.names("scenes") if read_scene(catalog.data("scenes", name)).patch == patch]
+    show = Show(device=CPU, strict=True, rest={"generator/truncation": 0.5})
+    played = {name: assemble(written, read_scene(catalog.data("scenes", name)), show) for name in own}
+    for begun, rig in played.items():
+        rig.matrix.set("master/level", 0.25)
+        for seconds, goal in enumerate([*written.cues.values(), begun], 1):
+            cue = next((cue for cue in rig.cues.values() if cue.name == goal), None)
+            if cue is None:
+                continue
+            rig.matrix.fade(cue.rest, 1.0, float(seconds))
+            rig.resolve(Tick(0, seconds + 0.5, 0.5, 0.0), Signals({}, frozenset()))  # and half-way there the next
+            rig.matrix.fade(cue.rest, 0.0, seconds + 0.5)
+            found = rig.resolve(Tick(0, seconds + 0.6, 0.1, 0.0), Signals({}, frozenset()))
+            expected = played[goal].resolve(Tick(0, 0.0, 0.0, 0.0), Signals({}, frozenset()))
+            assert found["master"]["level"] == 0.25
+            assert {**found.values, "master": None} == {**expected.values, "master": None}
+
+
+def test_a_cue_says_what_of_its_scene_it_cannot_bring(caplog):
+    caplog.set_level("INFO", "phosphene")
+    patch = replace(read_patch(catalog.data("patches", "touchdesigner")), inputs={}, outputs={})
+    assemble(patch, Scene("none"), Show(device=CPU))
+    assert "vigil: as a cue it moves what rests; its anchors count only when it is played" in caplog.messages

@@ -122,10 +122,10 @@ def ports() -> list[str]:
         raise Unavailable(f"no MIDI here: {error}", REMEDY) from error
 
 
-def events(message: mido.Message) -> list[tuple[str, float]]:
+def events(message: mido.Message) -> list[tuple[str, float | None]]:
     """What a message says, as (address, value 0..1): nothing for those that carry no signal.
 
-    A bend at rest is exactly 0.5; a program change and the transport are a stroke and its release.
+    A bend at rest is exactly 0.5; a program change and the transport are a stroke.
     """
     match message.type:
         case "control_change":
@@ -141,13 +141,8 @@ def events(message: mido.Message) -> list[tuple[str, float]]:
         case "polytouch":
             return [(f"midi/pressure/{message.note}", message.value / 127)]
         case "program_change":
-            return stroke(f"midi/program/{message.program}")
+            return [(f"midi/program/{message.program}", None)]
         case "start" | "stop" | "continue":
-            return stroke(f"midi/{message.type}")
+            return [(f"midi/{message.type}", None)]
         case _:
             return []
-
-
-def stroke(address: str) -> list[tuple[str, float]]:
-    """A trigger: pressed and let go at once."""
-    return [(address, 1.0), (address, 0.0)]

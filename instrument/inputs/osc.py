@@ -89,7 +89,7 @@ class Input:
 
     def take(self, packet: bytes) -> None:
         """Put the events of one packet into the inbox, all at once: a bundle is never torn between two frames."""
-        found: list[tuple[str, float]] = []
+        found: list[tuple[str, float | None]] = []
         try:
             for message in messages(packet):
                 found += self.read(message)
@@ -97,8 +97,8 @@ class Input:
             self.reject("a packet", error)
         self.inbox.put_all(found)
 
-    def read(self, message: bytes) -> list[tuple[str, float]]:
-        """Turn one message into one event, or a trigger into its stroke and release; into none if it is of no use."""
+    def read(self, message: bytes) -> list[tuple[str, float | None]]:
+        """Turn one message into one event, a trigger into a stroke; into none if it is of no use."""
         address = "a message"
         try:
             address, start = wire.get_string(message, 0)
@@ -106,7 +106,7 @@ class Input:
         except Exception as error:  # the others in its bundle are still good
             self.reject(address[:LONGEST_ADDRESS], error)
             return []
-        return [(path, 1.0), (path, 0.0)] if value is None else [(path, value)]
+        return [(path, value)]
 
     def reject(self, about: str, why: Exception) -> None:
         """Count what is of no use, and say so once per address in ten seconds."""

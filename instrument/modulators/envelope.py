@@ -27,8 +27,7 @@ class Modulator:
     ) -> float:
         """`attack` is seconds from nothing to the top, `decay` the time constant of the fall (to 37 %)."""
         if self.on in signals.struck:
-            # a note that came and went within the frame reads 0 by now: it was struck all the same
-            self.peak = signals.values.get(self.on, 0.0) or 1.0
+            self.peak = signals.values.get(self.on, 0.0)
         if self.value < self.peak:
             self.value = min(self.peak, self.value + tick.dt / attack)
         else:
