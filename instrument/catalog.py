@@ -12,6 +12,7 @@ from instrument.document import located
 from instrument.parameters import Unknown, unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
+Data = Literal["patches", "scenes", "models"]
 CLASSES = {
     "inputs": "Input",
     "modulators": "Modulator",
@@ -61,13 +62,30 @@ def folder(kind: str) -> ModuleType:
     return package
 
 
-def shelves(kind: Literal["patches", "scenes", "models"]) -> list[Path]:
+def shelves(kind: Data) -> list[Path]:
     """Where data of a kind is looked for: the working folder first, then what Phosphene came with."""
-    places = [Path.cwd() / kind, PACKAGE / kind, PACKAGE.parent / kind]
-    return [place for place in dict.fromkeys(places) if place.is_dir()]
+    return [place for place in dict.fromkeys([Path.cwd() / kind, *shipped(kind)]) if place.is_dir()]
 
 
-def data(kind: Literal["patches", "scenes", "models"], name: str) -> Path:
+def shipped(kind: Data) -> list[Path]:
+    """Where data lies that Phosphene came with: inside the installed package, or beside it in a checkout."""
+    return [PACKAGE / kind, PACKAGE.parent / kind]
+
+
+def kept(kind: Data, path: Path) -> str:
+    """What to write down so that this is found again from any folder: the name if it is shipped, or its absolute path."""
+    if path.resolve().parent in [place.resolve() for place in shipped(kind)]:
+        return path.resolve().name.removesuffix(".toml")
+    return str(path.absolute())
+
+
+def recalled(kind: Data, written: str) -> Path:
+    """The path of what `kept` wrote down: of a name the shipped thing, whatever the working folder has by that name."""
+    places = [place / (written if kind == "models" else f"{written}.toml") for place in shipped(kind)]
+    return next((place for place in places if place.exists()), Path(written))
+
+
+def data(kind: Data, name: str) -> Path:
     """The file (patch, scene) or folder (model) of a name, or of a path if that is what the name is.
 
     Raises Unknown with the nearest name, and what there is.
@@ -80,7 +98,7 @@ def data(kind: Literal["patches", "scenes", "models"], name: str) -> Path:
     return listed[name]
 
 
-def names(kind: Literal["patches", "scenes", "models"]) -> dict[str, Path]:
+def names(kind: Data) -> dict[str, Path]:
     """Everything of a kind on the shelves: name -> file or folder."""
     pattern = "*/model.toml" if kind == "models" else "*.toml"
     found: dict[str, Path] = {}

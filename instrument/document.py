@@ -30,7 +30,9 @@ def located(where: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[N
     """
     try:
         yield
-    except (MemoryError, *passing):
+    except MemoryError:
+        raise
+    except passing:
         raise
     except (ValueError, Unknown, Unavailable) as error:
         said = str(error).splitlines() or [type(error).__name__]

@@ -2,6 +2,7 @@
 
 import logging
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,14 +34,15 @@ def read_sound(path: Path) -> Sound:
                 raise ValueError(f"{path}: there is no sound track in this file")
             stream = container.streams.audio[0]
             resampler = av.AudioResampler(format="flt", layout="stereo", rate=stream.rate)
-            frames = [whole for frame in container.decode(stream) for whole in resampler.resample(frame)]
-            blocks = [frame.to_ndarray().reshape(-1, 2) for frame in [*frames, *resampler.resample(None)]]
-            rate = stream.rate
+            samples, rate = bytearray(), stream.rate  # of float32; it grows in place, so a long song is held but once
+            for frame in chain(container.decode(stream), [None]):  # None hands out what the resampler has kept
+                for whole in resampler.resample(frame):
+                    samples += whole.to_ndarray().tobytes()
     except av.FFmpegError as error:
         raise ValueError(f"{path}: not a sound file that can be read ({error.strerror})") from error
-    if not sum(map(len, blocks)):
+    if not samples:
         raise ValueError(f"{path}: the sound track is empty")
-    return Sound(np.concatenate(blocks), rate)
+    return Sound(np.frombuffer(samples, np.float32).reshape(-1, 2), rate)
 
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}

@@ -14,6 +14,7 @@ from instrument.document import Mistake, located, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
 from instrument.patch import Patch, Plugged, read_patch
+from instrument.plugs import Unavailable
 from instrument.scene import Scene, read_scene
 
 FIRST_SCENE, FIRST_PATCH = "first-light", "audio"
@@ -47,10 +48,15 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
         metavar="OWNER/PARAMETER=VALUE",
         help="a parameter's value at rest, in its unit, such as walk/speed=0.2; may be given several times",
     )
-    parser.add_argument(
-        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where the network runs"
-    )
+    add_device(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist already")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where to compute."""
+    parser.add_argument(
+        "--device", metavar="D", default="auto", help="where the network runs: auto (default), cpu, cuda, cuda:1 …, mps"
+    )
 
 
 def size(text: str) -> tuple[int, int]:
@@ -113,12 +119,10 @@ def chosen(scene_name: str | None, patch_name: str | None) -> tuple[Scene, Patch
     return scene, read_patch(found("patches", patch_name or scene.patch or FIRST_PATCH, where))
 
 
-def found(kind: Any, name: str, where: str) -> Path:
+def found(kind: catalog.Data, name: str, where: str) -> Path:
     """A data file by name; a wrong name is a Mistake."""
-    try:
+    with located(where):
         return catalog.data(kind, name)
-    except KeyError as error:
-        raise Mistake(f"{where}: {error.args[0]}") from error
 
 
 def with_input(patch: Patch, plug: str, option: str, **settings: Any) -> Patch:
@@ -131,24 +135,37 @@ def with_input(patch: Patch, plug: str, option: str, **settings: Any) -> Patch:
 
 def outputs(texts: list[str], overwrite: bool) -> dict[str, Plugged]:
     """The outputs of --output: `window`, `window:1`, `recording:show.mp4`, `ndi:Main`, `none`."""
-    plugged = {}
-    for text in texts:
-        plug, _, target = text.partition(":")
+    if texts == ["none"]:
+        return {}
+    plugged: dict[str, Plugged] = {}
+    for number, text in enumerate(texts):
         if text == "none":
-            continue
-        where = f"--output {text}"
-        with located(where):
-            output = catalog.plug("outputs", plug)
-        known = known_settings(output.__init__)
-        given: dict[str, Any] = {"overwrite": True} if overwrite and "overwrite" in known else {}
-        if target:
-            if output.target is None:
-                raise Mistake(f"{where}: {plug!r} takes nothing after the colon")
-            given[output.target] = parsed(f"{where}: {output.target}", target, known[output.target][0])
-        if "overwrite" in known and target:  # said now, and not after seconds of loading
-            check_writable(Path(target).expanduser(), overwrite, where)
-        plugged[plug if plug not in plugged else text] = Plugged(plug, given, where)
+            raise Mistake("--output none: plays without any output, so it stands alone")
+        if text in texts[:number]:
+            raise Mistake(f"--output {text}: is given twice")
+        item = output(text, overwrite)
+        count = sum(there.plug == item.plug for there in plugged.values())
+        plugged[f"{item.plug} {count + 1}" if count else item.plug] = item
     return plugged
+
+
+def output(text: str, overwrite: bool) -> Plugged:
+    """One output of --output: the plug before the colon, and after it the setting that the plug says is its target."""
+    where, (plug, _, target) = f"--output {text}", text.partition(":")
+    try:
+        with located(where, (Unavailable,)):
+            found = catalog.plug("outputs", plug)
+    except Unavailable:  # said when it is assembled, and left out
+        return Plugged(plug, {}, where)
+    known = known_settings(found.__init__)
+    given: dict[str, Any] = {"overwrite": True} if overwrite and "overwrite" in known else {}
+    if target:
+        if found.target is None:
+            raise Mistake(f"{where}: {plug!r} takes nothing after the colon")
+        given[found.target] = parsed(f"{where}: {found.target}", target, known[found.target][0])
+    if "overwrite" in known and target:  # said now, and not after seconds of loading
+        check_writable(Path(target).expanduser(), overwrite, where)
+    return Plugged(plug, given, where)
 
 
 def check_writable(path: Path, overwrite: bool, where: str) -> None:
@@ -175,20 +192,46 @@ def check_figures(path: Path, key: str, where: str) -> None:
     check_writable(path, its_like, where)
 
 
-def check_apart(named: list[tuple[str, Path | None]]) -> None:
-    """Refuse a file that is named for two things: a song must not become the recording of itself."""
-    seen: dict[Path, str] = {}
-    for where, path in named:
-        file = path and path.expanduser().resolve()
-        if file and file in seen:
+Named = list[tuple[str, Path]]  # files, each with where it was named
+
+
+def check_apart(read: Named, written: Named) -> None:
+    """Refuse to write into a file that is named for something else: a song must not become the recording of itself."""
+    seen = {path.expanduser().resolve(): where for where, path in read}
+    for where, path in written:
+        file = path.expanduser().resolve()
+        if file in seen:
             raise Mistake(f"{where}: {path} is named already, for {seen[file]}")
-        if file:
-            seen[file] = where
+        seen[file] = where
+
+
+def heard(patch: Patch) -> Named:
+    """The files that a patch's inputs may read; the name of a device is taken for one too, which does no harm."""
+    said = [(item.where, item.settings.get(key)) for item in patch.inputs.values() for key in ("source", "file")]
+    return [(where, Path(name)) for where, name in said if name and isinstance(name, str)]
+
+
+def shown(patch: Patch) -> Named:
+    """What a patch's outputs write to, by their targets; of NDI it is the name, which only one can have too."""
+    said = [(item.where, target(item)) for item in patch.outputs.values()]
+    return [(where, Path(name)) for where, name in said if name and isinstance(name, str)]
+
+
+def target(item: Plugged) -> Any:
+    """What an output's target setting is, as it was said or by default; None for an output that this machine cannot have."""
+    try:
+        with located(item.where, (Unavailable,)):
+            found = catalog.plug("outputs", item.plug)
+    except Unavailable:
+        return None
+    _, default = known_settings(found.__init__).get(found.target, (None, None))
+    return item.settings.get(found.target, default)
 
 
 def device(name: str) -> torch.device:
     """The device of a name; "auto" is the fastest there is."""
-    there_is = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    there_is = ["cpu", *cards, *["cuda"][: len(cards)], *["mps"] * torch.backends.mps.is_available()]
     if name == "auto":
         return torch.device(there_is[-1])
     if name not in there_is:

@@ -194,10 +194,10 @@ class Every:
 
         Live, an output that hangs is left behind after `seconds`, which is a fault.
         """
-        patience = seconds if self.live else None
+        until = time.perf_counter() + seconds  # for both: the room in the queue, and the end of the thread
         with suppress(queue.Full):
-            self.queue.put(None, timeout=patience)
-        self.thread.join(patience)
+            self.queue.put(None, timeout=seconds if self.live else None)
+        self.thread.join(max(0.0, until - time.perf_counter()) if self.live else None)
         if self.thread.is_alive():
             self.on_fault(TimeoutError(f"hangs, and was left behind after {seconds:g} seconds"))
         elif self.error:

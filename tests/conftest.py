@@ -1,5 +1,7 @@
 """What is set before torch is imported, and a network so small that it costs nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from instrument.__main__ import prepare_process
@@ -23,3 +25,11 @@ def generator(model_folder):
     from instrument.generators.stylegan2 import Generator
 
     return Generator(model_folder, CPU)
+
+
+@pytest.fixture
+def own_plugs(monkeypatch):
+    """The plugs of the tests' own, found as those of a user's folder are: the output `memory`."""
+    from instrument import outputs
+
+    monkeypatch.setattr(outputs, "__path__", [*outputs.__path__, str(Path(__file__).parent / "plugs" / "outputs")])

@@ -7,6 +7,8 @@ import signal
 import struct
 import subprocess
 import sys
+import tracemalloc
+import wave
 from pathlib import Path
 
 import av
@@ -408,6 +410,23 @@ def test_the_sound_of_a_movie_can_be_read_again(tmp_path):
     sound = read_sound(tmp_path / "a.mp4")
     assert sound.rate == 48_000 and sound.samples.shape == (len(sound.samples), 2) and sound.samples.dtype == np.float32
     np.testing.assert_allclose(sound.samples[5000:50_000, 0], tone(96_000).samples[5000:50_000, 0], atol=0.02)
+
+
+def test_a_long_song_is_held_in_memory_once_also_while_it_is_read(tmp_path):
+    with wave.open(str(tmp_path / "long.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(np.arange(2 * 60 * 48_000).astype("<i2").tobytes())
+    tracemalloc.start()
+    try:
+        samples = read_sound(tmp_path / "long.wav").samples
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert samples.shape == (60 * 48_000, 2)
+    np.testing.assert_array_equal(samples[30_000:30_002], np.array([[60_000, 60_001], [60_002, 60_003]]) / 32_768 - 2)
+    assert peak < 1.5 * samples.nbytes
 
 
 def test_what_is_no_sound_is_refused_by_name(tmp_path):

@@ -39,13 +39,15 @@ amount = 0.5
 [rest.hit]
 decay = 0.2
 """
+RECORDING = 'plug = "recording"\nfile = "new.mp4"\n'
 SCENE = """
 patch = "audio"
 fade = 4.0
 [rest.walk]
 speed = 0.1
 """
-SHOW = ["--output", "none", "--seconds", "0.2", *QUICK]
+SHOW = ["--seconds", "0.2", *QUICK]
+UNSEEN = ["--output", "none"]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rest.toml": but(PATCH, "decay", "dekay"),
         "walk.toml": but(PATCH, 'plug = "drift"', 'plug = "drft"'),
         "taken.toml": (PATCH + '\n[modulators.kick]\nplug = "lfo"\n').encode(),
+        "twice.toml": f"{PATCH}[outputs.r]\n{RECORDING}[outputs.r2]\n{RECORDING}".encode(),
+        "song.toml": but(PATCH, '"default"', '"song.wav"'),
         "scene-key.toml": but(SCENE, "fade = 4.0", "fdae = 4.0"),
         "scene-rest.toml": but(SCENE, "speed = 0.1", "spede = 0.08"),
         "scene-range.toml": but(SCENE, "speed = 0.1", "speed = 80"),
@@ -86,6 +90,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "text.jsonl": b"this is no take\n" * 3,
         "empty.jsonl": b'{"take": "phosphene take 1"}\n',
         "header.jsonl": b'{"take": "phosphene take 1", "seed": "x"}\n{"tick": [0, 0, 0.1, 0], "events": []}\n',
+        "gone.jsonl": b'{"take": "phosphene take 1", "scene": "/gone/mine.toml"}\n{"tick": [0, 0, 0.1, 0], "events": []}\n',
+        "sung.jsonl": b'{"take": "phosphene take 1", "song": "there.mp4"}\n{"tick": [0, 0, 0.1, 0], "events": []}\n',
         "there.mp4": b"a film",
         "there.jsonl": b"a take",
         "there.json": b'{"a": "letter"}',
@@ -94,6 +100,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_bytes(content)
     for name in ("plugs", "film.mp4", "hollow", "cut"):
         (folder / name).mkdir()
+    (folder / "plugs" / "outputs").mkdir()
+    (folder / "plugs" / "outputs" / "plain.py").write_text("class Output:\n    delivery, target = 'here', None\n")
     shutil.copy(SHIPPED / "models" / "untrained" / "model.toml", folder / "cut")
     (folder / "cut" / "weights.safetensors").write_bytes(b"\x10" * 100)
     return folder
@@ -119,13 +127,16 @@ MISTAKES = [  # arguments, then what the one line must say
     ("play --output windoe", "--output windoe: no output 'windoe'; did you mean 'window'?"),
     ("play --output none:3", "--output none:3: no output 'none'"),
     ("play --output window:left", "--output window:left: display must be a whole number, got 'left'"),
-    ("play --output memory:3", "--output memory:3: 'memory' takes nothing after the colon"),
+    ("play --output plain:3", "--output plain:3: 'plain' takes nothing after the colon"),
+    ("play --output none --output window", "--output none: plays without any output, so it stands alone"),
+    ("play --output ndi --output ndi", "--output ndi: is given twice"),
     ("play --set walk/sped=1", "--set: no parameter 'walk/sped'; did you mean 'walk/speed'?"),
     ("play --set walk/speed=9999", "--set: walk/speed lies in 0.005..5 1/s, got 9999"),
     ("play --set walk/speed=nan", "--set: walk/speed lies in 0.005..5 1/s, got nan"),
     ("play --set walk/speed", "--set: expected owner/parameter=number, got 'walk/speed'"),
     ("play --osc-port 99999", "--osc-port: osc: port must be in range 0..65535, got 99999"),
     ("play --device cuda", "--device: no device 'cuda'"),
+    ("play --device cuda:7", "--device: no device 'cuda:7'"),
     # --- patches
     ("play --patch noise.toml", "noise.toml: is not text in UTF-8"),
     ("play --patch quote.toml", "quote.toml: is not valid TOML: "),
@@ -161,6 +172,7 @@ MISTAKES = [  # arguments, then what the one line must say
     ("render text.jsonl -o new.mp4", "text.jsonl: line 1: not a take"),
     ("render empty.jsonl -o new.mp4", "empty.jsonl: not a take: there are no ticks in it"),
     ("render header.jsonl -o new.mp4", "header.jsonl: line 1: seed must be a whole number, got 'x'"),
+    ("render gone.jsonl -o new.mp4", "line 1: scene: /gone/mine.toml is no longer there; --scene names another"),
     ("render song.wav -o new.mp4 --set walk/sped=1", "--set: no parameter 'walk/sped'; did you mean 'walk/speed'?"),
     # --- files to write
     ("render song.wav -o nowhere/new.mp4", "-o: nowhere/new.mp4: there is no folder nowhere"),
@@ -177,7 +189,20 @@ MISTAKES = [  # arguments, then what the one line must say
     ("play --take new.txt", "--take: the name of a take ends in .jsonl, got 'new.txt'"),
     ("play --report nowhere/new.json", "--report: nowhere/new.json: there is no folder nowhere"),
     ("play --report there.json --overwrite", "--report: there.json exists already and is something else"),
-    ("play --take a.jsonl --output recording:a.jsonl", "--output recording: a.jsonl is named already, for --take"),
+    (
+        "play --take a.jsonl --output recording:a.jsonl",
+        "--output recording:a.jsonl: a.jsonl is named already, for --take",
+    ),
+    ("play --patch twice.toml", "twice.toml: [outputs.r2]: new.mp4 is named already, for twice.toml: [outputs.r]"),
+    (
+        "play --output ndi --output ndi:Phosphene",
+        "--output ndi:Phosphene: Phosphene is named already, for --output ndi",
+    ),
+    (
+        "play --patch song.toml --output recording:song.wav --overwrite",
+        "song.wav is named already, for song.toml: [inp",
+    ),
+    ("render sung.jsonl -o there.mp4 --overwrite", "-o: there.mp4 is named already, for sung.jsonl: song"),
 ]
 
 
@@ -186,6 +211,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(server: Server, folder: Pa
     before = everything(folder)
     verb, *arguments = words.split()
     usual = ["--take", "usual.jsonl"] if verb == "play" and "--take" not in arguments else []
+    usual += UNSEEN if verb == "play" and "--output" not in arguments and "twice.toml" not in arguments else []
     code, said = server.answer(folder, verb, *(SHOW if verb == "play" else []), *usual, *arguments)
     assert code == 2, said
     *notes, last = said.splitlines()
@@ -205,17 +231,74 @@ def test_a_broken_plug_of_ones_own_is_named_with_its_line(server: Server, tmp_pa
         ("class Input\n", r"SyntaxError: .*mine\.py"),
         ("import nothing_like_it\n", r"ModuleNotFoundError: .*'nothing_like_it'.*mine\.py, line 1\)"),
         (start + "raise RuntimeError('two\\nlines')", r"RuntimeError: two \(.*mine\.py, line 3\)"),
+        (start + "{}['speed']", r"KeyError: 'speed' \(.*mine\.py, line 3\)"),
+        (start + "raise ValueError('mine: one to nine, got ten')", r"mine: one to nine, got ten$"),
         ("class Inptu: ...\n", r"AttributeError: .*'Input'"),
     ]:
         plug.write_text(content)
-        code, said = server.answer(tmp_path, "play", "--patch", "mine.toml", *SHOW)
+        code, said = server.answer(tmp_path, "play", "--patch", "mine.toml", *SHOW, *UNSEEN)
         assert code == 2
         assert re.match(rf"phosphene: mine\.toml: \[inputs\.mine\]: {answer}", said.splitlines()[-1]), said
         assert "Traceback" not in said
 
 
+def test_a_broken_bend_of_ones_own_is_not_blamed_on_the_patch_that_looks_among_bends(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "plugs" / "bends").mkdir(parents=True)
+    bend = tmp_path / "plugs" / "bends" / "foo.py"
+    for content, answer in [
+        ("x = 1\ndef foo(x)\n    return x\n", r"SyntaxError: expected ':'"),
+        ("x = 1\nprint(y)\n", r"NameError: name 'y' is not defined"),
+        ("x = 1\nimport nothing_like_it\n", r"ModuleNotFoundError: No module named 'nothing_like_it'"),
+    ]:
+        bend.write_text(content)
+        code, said = server.answer(tmp_path, "play", *SHOW, *UNSEEN)
+        assert code == 2
+        assert re.fullmatch(rf"phosphene: bends/foo\.py: {answer} \({bend}, line 2\)\n", said), said
+
+
+LACKING = "from instrument.plugs import Unavailable\n"
+LACKS = "raise Unavailable('no laser', 'plug one in')\n"
+
+
+@pytest.mark.parametrize("kind", ["modulators", "walks", "generators"])
+@pytest.mark.parametrize("when", ["imported", "made"])
+def test_what_no_show_can_do_without_is_one_line(server: Server, tmp_path: Path, kind: str, when: str) -> None:
+    name = {"modulators": "Modulator", "walks": "Walk", "generators": "Generator"}[kind]
+    body = LACKS if when == "imported" else f"class {name}:\n    def __init__(self, *arguments):\n        {LACKS}"
+    (tmp_path / "plugs" / kind).mkdir(parents=True)
+    (tmp_path / "plugs" / kind / "laser.py").write_text(LACKING + body)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.toml").write_text('generator = "laser"')
+    tables = {"modulators": "[modulators.laser]", "walks": '[walk]\nplug = "laser"', "generators": 'model = "model"'}
+    (tmp_path / "mine.toml").write_text(tables[kind] + "\n")
+    code, said = server.answer(tmp_path, "play", "--patch", "mine.toml", *UNSEEN, "--seconds", "0.1")
+    places = {"modulators": "[modulators.laser]", "walks": "[walk]", "generators": "model"}
+    assert said == f"phosphene: mine.toml: {places[kind]}: no laser; plug one in\n"
+    assert code == 2
+
+
+@pytest.mark.parametrize("kind", ["inputs", "outputs"])
+def test_an_edge_whose_file_cannot_be_imported_for_what_is_missing_is_left_out(
+    server: Server, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "plugs" / kind).mkdir(parents=True)
+    (tmp_path / "plugs" / kind / "laser.py").write_text(LACKING + LACKS)
+    (tmp_path / "mine.toml").write_text(f"[{kind}.laser]\n")
+    asked = ["--output", "laser:3"] if kind == "outputs" else []
+    for arguments in (["--patch", "mine.toml"], ["--patch", "mine.toml", *asked]):
+        code, said = server.answer(tmp_path, "play", *arguments, "--seconds", "0.1")
+        assert code == 0, said
+        assert said.splitlines()[0] == "no laser; plug one in"
+        assert "Playing the patch mine" in said
+
+
 def test_a_folder_of_plugs_that_is_not_there_is_said(server: Server, tmp_path: Path) -> None:
-    assert server.answer(tmp_path, "play", *SHOW) == (2, "phosphene: PHOSPHENE_PLUGS: there is no folder plugs\n")
+    assert server.answer(tmp_path, "play", *SHOW, *UNSEEN) == (
+        2,
+        "phosphene: PHOSPHENE_PLUGS: there is no folder plugs\n",
+    )
 
 
 @pytest.fixture
@@ -235,7 +318,7 @@ def test_with_nothing_at_all_it_plays_the_demo_track_in_time_into_the_page(bare:
     arguments = ["play", "--patch", "midi", *edges, "--report", "report.json", *QUICK]
     with running(tmp_path, *arguments, PYTHONPATH=str(bare)) as show:
         page = show.hears(r"preview: open (http://127\.0\.0\.1:\d+/)")[1]
-        show.hears(r"Playing none with the patch midi on the cpu")
+        show.hears(r"Playing the patch midi on the cpu")
         began = time.monotonic()
         status: dict[str, dict[str, int]] = {"events": {"audio": 0}}
         while status["events"]["audio"] < 400 and time.monotonic() - began < 30:  # a little more than 0.7 s of sound
@@ -254,7 +337,8 @@ def test_with_nothing_at_all_it_plays_the_demo_track_in_time_into_the_page(bare:
         r"THE PICTURE IS ON THE PREVIEW PAGE INSTEAD",
     ]:
         assert len(re.findall(rf"^{line}$", said, re.M)) == 1, (line, said)
-    assert len(said.splitlines()) == 10, said  # those, where it listens and shows, that it plays, that it closes
+    notes = [line for line in said.splitlines() if "as a cue it moves" not in line]
+    assert len(notes) == 10, said  # those, where it listens and shows, that it plays, that it closes
     report = json.loads((tmp_path / "report.json").read_text())
     assert list(report["outputs"]) == ["preview"]
     assert report["faults"] == []

@@ -57,7 +57,7 @@ def written(folder, content, name="patch.toml"):
 
 
 @pytest.fixture
-def load(tmp_path, model_folder, monkeypatch):
+def load(tmp_path, model_folder, monkeypatch, own_plugs):
     """Read and assemble the good patch with changes made to it: dotted keys, None to leave one out."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scenes").mkdir()

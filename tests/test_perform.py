@@ -15,6 +15,8 @@ from instrument.report import Meter
 from instrument.scene import Scene
 from instrument.take import Recorder, read_take
 
+pytestmark = pytest.mark.usefixtures("own_plugs")
+
 PATCH = """
 model = '{model}'
 [inputs.osc]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -235,7 +236,7 @@ def test_a_plug_that_raises_is_said_once_and_counted_and_the_show_goes_on(tmp_pa
     size = ["--size", "64x64", "--fps", "10", "--seconds", "1"]
     arguments = ["play", "--patch", "faulty.toml", *size, "--report", "report.json"]
     done = phosphene(tmp_path, *arguments, PHOSPHENE_PLUGS="plugs")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, "something failed on the way"
     assert "Traceback" not in done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     frames = report["frames"]
@@ -255,6 +256,60 @@ def test_a_plug_that_raises_is_said_once_and_counted_and_the_show_goes_on(tmp_pa
     film, _ = pictures(tmp_path / "show.mp4")
     assert len(film) == frames
     assert film.std() > 20
+
+
+HANGING = """
+import threading
+class Output:
+    delivery, target = "every", None
+    def show(self, frame):
+        threading.Event().wait()
+    def close(self):
+        pass
+"""
+
+
+def test_a_third_ctrl_c_leaves_behind_what_hangs_and_finishes_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "plugs" / "outputs").mkdir(parents=True)
+    (tmp_path / "plugs" / "outputs" / "hanging.py").write_text(HANGING)
+    edges = ["--output", "recording:show.mp4", "--output", "hanging", "--report", "report.json"]
+    arguments = ["play", "--patch", "midi", *edges, "--take", "show.jsonl", *QUICK]
+    with running(tmp_path, *arguments, PHOSPHENE_PLUGS="plugs") as show:
+        until(lambda: lines(tmp_path / "show.jsonl") > 5 or show.process.poll() is not None, 60)
+        show.process.send_signal(signal.SIGINT)
+        show.hears("Closing")
+        show.process.send_signal(signal.SIGINT)
+        show.hears("Still closing. Once more, and what hangs is left behind.")
+        assert show.stopped() == 130, show.said
+    assert "Traceback" not in show.said
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["outputs"]["recording"]["shown"] == len(pictures(tmp_path / "show.mp4")[0]) > 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs limits as Unix has them")
+def test_a_recording_that_is_lost_is_a_failure_of_the_show(tmp_path: Path) -> None:
+    def nearly_full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    edges = ["--output", "recording:show.mp4", "--seconds", "3"]
+    with running(tmp_path, "play", "--patch", "touchdesigner", *edges, *QUICK, preparing=nearly_full) as show:
+        assert show.ended() == 1
+    assert re.search(r"output 'recording': OSError: show\.mp4: the video file cannot be written", show.said)
+    assert "Traceback" not in show.said
+
+
+def test_a_picture_that_memory_has_no_room_for_is_one_line_before_the_show(tmp_path: Path) -> None:
+    def little_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+    arguments = ["--output", "none", "--seconds", "1", *QUICK, "--size", "16384x16384"]
+    with running(tmp_path, "play", "--patch", "touchdesigner", *arguments, preparing=little_memory) as show:
+        assert show.ended() == 1
+    assert "Playing" not in show.said
+    assert "Traceback" not in show.said
+    assert show.said.splitlines()[-1] == (
+        "phosphene: there is not enough memory for this; a smaller --size or model needs less"
+    )
 
 
 # --- a window

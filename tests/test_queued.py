@@ -1,13 +1,16 @@
 """What crosses a thread, with real threads: waiting is for an event, never for a time."""
 
+import queue
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from instrument import queued
 from instrument.flow import Frame, Sound, Tick
 from instrument.queued import Every, Here, Inbox, Latest, port
 
@@ -330,6 +333,28 @@ def test_an_output_that_hangs_does_not_hang_the_close_of_a_live_every(faults):
     every.close(0.05)
     assert [type(fault) for fault in faults] == [TimeoutError]
     output.open.set()
+
+
+def test_room_in_the_queue_and_the_end_of_the_thread_share_one_patience(faults, monkeypatch):
+    every = Every(Watched(), faults.append, live=True)
+    every.close()  # its own thread is done with
+    now, waited = 100.0, []
+
+    def wait(*_, timeout):
+        nonlocal now
+        now += timeout
+        waited.append(timeout)
+
+    def full(*_, timeout):
+        wait(timeout=timeout)
+        raise queue.Full
+
+    monkeypatch.setattr(queued, "time", SimpleNamespace(perf_counter=lambda: now))
+    every.queue = SimpleNamespace(put=full)
+    every.thread = SimpleNamespace(join=lambda timeout: wait(timeout=timeout), is_alive=lambda: True)
+    every.close(30.0)
+    assert waited == [30.0, 0.0]
+    assert str(faults[0]) == "hangs, and was left behind after 30 seconds"
 
 
 def test_under_test_a_fault_of_an_output_is_raised_in_the_render_thread():

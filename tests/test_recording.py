@@ -1,4 +1,4 @@
-"""The recording is decoded again; the memory output keeps what it is shown."""
+"""The recording is decoded again."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from instrument.flow import Frame, Sound, Tick
-from instrument.outputs import memory, recording
+from instrument.outputs import recording
 from instrument.queued import Every
 
 FPS = 30
@@ -190,24 +190,6 @@ def test_live_a_slow_encoder_loses_pictures_and_keeps_the_sound_in_time(tmp_path
         samples = np.concatenate([each.to_ndarray()[0] for each in container.decode(audio=0)])
     assert abs(len(samples) / 48_000 - 3) < 0.03
     assert np.flatnonzero(abs(samples) > 0.25)[0] / 48_000 == pytest.approx(1, abs=0.001)
-
-
-# --- memory
-
-
-def test_memory_keeps_the_newest_frames_with_their_ticks_and_sound():
-    output = memory.Output(limit=3)
-    for n in range(5):
-        output.show(frame(n, quiet(n) if n > 3 else None))
-    output.close()
-    assert [tick.index for tick in output.ticks] == [2, 3, 4] and output.closed
-    np.testing.assert_array_equal(output.pixels[0], frame(2).pixels)
-    assert output.sounds[:2] == [None, None] and len(output.sounds[2].samples) == 4
-
-
-def test_memory_has_room_for_one_frame_at_least():
-    with pytest.raises(ValueError, match="1 or more, got 0"):
-        memory.Output(limit=0)
 
 
 def test_nothing_is_said_while_all_is_well(tmp_path, caplog):

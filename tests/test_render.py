@@ -1,5 +1,6 @@
 """Rendering as a process: frame-exact, repeatable, in time with the song; and a take gives the same show again."""
 
+import json
 import resource
 import signal
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 from command_line import QUICK, difference, kicks, lines, phosphene, pictures, running, sound
 from numpy.typing import NDArray
 from virtual_display import until
+
+from instrument.commands.render import take_inputs
+from instrument.flow import Event, Tick
+from instrument.take import Take
 
 SMALL = ["--size", "64x64"]
 
@@ -117,6 +122,38 @@ def test_what_the_command_line_says_comes_before_what_the_take_says(show: Path) 
     frames, times = render(show, "show.jsonl", *arguments)
     assert frames.shape == (5, 48, 32, 3)
     assert times == pytest.approx(np.arange(5) / 5, abs=1e-3)
+
+
+def test_what_was_chosen_unasked_is_the_same_in_any_folder(tmp_path: Path) -> None:
+    """One's own scene and patch go before the shipped ones of their names, where they lie and nowhere else."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for place in (here, there):
+        (place / "scenes").mkdir(parents=True)
+        (place / "patches").mkdir()
+    (here / "scenes" / "first-light.toml").write_text('patch = "mine"\nseed = 4\n')
+    (here / "patches" / "mine.toml").write_text('[walk]\nplug = "orbit"\n')
+    for folder, take in ((here, "own.jsonl"), (tmp_path, "shipped.jsonl")):
+        played = ["--output", "none", "--seconds", 0.3, "--take", there / take, "--fps", 10, "--size", "64x64"]
+        done = phosphene(folder, "play", *(played if folder == here else [*played, "--audio", "demo", "--osc-port", 0]))
+        assert done.returncode == 0, done.stderr
+    for name, content in {"scenes/first-light": 'patch = "audio"\nseed = 99', "patches/audio": "bpm = 3"}.items():
+        (there / f"{name}.toml").write_text(content)
+    own = json.loads((there / "own.jsonl").read_text().splitlines()[0])
+    assert (own["scene"], own["patch"]) == (f"{here}/scenes/first-light.toml", f"{here}/patches/mine.toml")
+    shipped = json.loads((there / "shipped.jsonl").read_text().splitlines()[0])
+    assert (shipped["scene"], shipped["patch"], shipped["model"]) == ("first-light", "audio", "untrained")
+    for folder, take in ((here, "own.jsonl"), (tmp_path, "shipped.jsonl")):
+        at_home, _ = render(folder, str(there / take))
+        away, _ = render(there, take)
+        assert np.array_equal(at_home, away)
+
+
+def test_that_the_sound_of_a_device_is_not_in_a_take_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "phosphene"):
+        for song, address in ((None, "audio/bass"), (None, "midi/cc/1"), ("demo", "audio/bass")):
+            take_inputs(Path("a.jsonl"), Take({"song": song}, [Tick(0, 0.0, 0.1, 0.0)], [[Event(address, 0.5)]]))
+    said = "a.jsonl: a sound device was heard, whose sound no take keeps; the video will be silent"
+    assert caplog.messages == [said]
 
 
 def test_a_show_that_was_killed_can_be_rendered_and_its_recording_played(folder: Path) -> None:

@@ -16,7 +16,7 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
     times: list[float] = []
     while not times or (sum(times) < seconds and len(times) < 5):
         start = time.perf_counter()
-        command = [sys.executable, "-m", "instrument", *ONE_FRAME, "--device", show.device.type]
+        command = [sys.executable, "-m", "instrument", *ONE_FRAME, "--device", str(show.device)]
         subprocess.run(command, check=True, capture_output=True)
         times.append(time.perf_counter() - start)
     return {

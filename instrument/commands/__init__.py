@@ -7,9 +7,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from instrument.document import Mistake
+
+log = logging.getLogger("phosphene")
 
 
 def run(command: ModuleType, args: argparse.Namespace) -> int:
@@ -24,7 +26,7 @@ def run(command: ModuleType, args: argparse.Namespace) -> int:
     except BrokenPipeError:  # such as `phosphene devices | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it exits
         return 1
-    except OSError as error:  # such as a disk that is full
+    except (OSError, MemoryError) as error:  # such as a disk that is full
         print(f"phosphene: {error}", file=sys.stderr)
         return 1
     return code
@@ -32,11 +34,24 @@ def run(command: ModuleType, args: argparse.Namespace) -> int:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """No signal ends the program meanwhile: an impatient second Ctrl-C must not cost a recording its end."""
+    """The first signal meanwhile ends nothing: an impatient second Ctrl-C must not cost a recording its end.
+
+    Another one does: somebody may be waiting for an output that hangs.
+    """
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def heeded() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def withstood(number: int, frame: FrameType | None) -> None:
+        heeded()
+        log.info("Still closing. Once more, and what hangs is left behind.")
+
     try:
+        for number in numbers:
+            signal.signal(number, withstood)
         yield
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        heeded()

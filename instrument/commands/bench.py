@@ -28,9 +28,7 @@ MEASUREMENTS = {"control": control, "overhead": overhead, "osc": osc, "start": s
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(MEASUREMENTS)} (default: all)")
     parser.add_argument("--seconds", type=options.positive, default=10.0, help="how long to measure each (default: 10)")
-    parser.add_argument(
-        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where the network runs"
-    )
+    options.add_device(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
 
 

@@ -1,31 +1,34 @@
 """Play a scene live: in a window, on the preview page, into a recording, over NDI.
 
 Without an audio device the demo track plays; without a display the picture is on the preview page. Ctrl-C ends the
-show and closes every output properly.
+show and closes every output properly; a third one leaves behind what hangs.
 
 examples:
   phosphene play
-  phosphene play night --audio "USB" --output window:1 --output recording:show.mp4
+  phosphene play undertow --audio "USB" --output window:1 --output recording:show.mp4
   phosphene play --audio song.ogg --output none --seconds 20 --report report.json
 """
 
 import argparse
 import json
 import logging
-import math
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from instrument import __version__, catalog, options
-from instrument.assemble import Show, assemble
+from instrument.assemble import Show, assemble, model_named
 from instrument.clock import Real
 from instrument.commands import undisturbed
 from instrument.document import Mistake, located
+from instrument.memory import enough_memory
 from instrument.patch import Patch
 from instrument.perform import perform
+from instrument.plugs import Hears, Plays
 from instrument.report import Meter
 from instrument.rig import Rig
+from instrument.scene import Scene
 from instrument.take import Recorder
 
 log = logging.getLogger("phosphene")
@@ -55,14 +58,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     check_files(args)
     scene, patch = options.chosen(args.scene, args.patch)
-    if args.audio is not None:
-        patch = options.with_input(patch, "audio", "--audio", source=args.audio)
-    if args.midi is not None:
-        patch = options.with_input(patch, "midi", "--midi", ports=args.midi)
-    if args.osc_port is not None:
-        patch = options.with_input(patch, "osc", "--osc-port", port=args.osc_port)
-    if args.output is not None:
-        patch = replace(patch, outputs=options.outputs(args.output, args.overwrite))
+    patch = as_asked(patch, args)
+    files = [("--take", args.take), ("--report", args.report)]
+    options.check_apart(
+        options.heard(patch), [*((where, path) for where, path in files if path), *options.shown(patch)]
+    )
 
     meters: list[Meter] = []
     show = Show(
@@ -79,70 +79,74 @@ def run(args: argparse.Namespace) -> int:
     rig = assemble(patch, scene, show)
     take = None
     try:
-        with located("the show cannot begin"):
+        with located("the show cannot begin"), enough_memory():
             rig.warm()
         clock = Real(show.fps, scene.bpm or patch.bpm, args.seconds)
         meters.append(Meter(rig, clock))
         if args.take:
-            take = Recorder(args.take, header(args, show, song(patch, rig)), overwrite=args.overwrite)
-        log.info(
-            "Playing %s with the patch %s on the %s. Ctrl-C ends the show.", scene.name, patch.name, show.device.type
-        )
-        perform(rig, meters[0], take)
+            take = Recorder(args.take, header(show, scene, patch, song(rig)), overwrite=args.overwrite)
+        what = f"{scene.name} with the patch" if scene.path else "the patch"
+        log.info("Playing %s %s on the %s. Ctrl-C ends the show.", what, patch.name, show.device)
+        with enough_memory():
+            perform(rig, meters[0], take)
     except KeyboardInterrupt:  # which is how most shows end
         pass
     finally:
-        with undisturbed():
+        with undisturbed(), ExitStack() as closing:  # it does them all, last first, whatever becomes of the others
             log.info("Closing.")
-            rig.close()
-            if take:
-                take.close()
             if args.report and meters:
-                args.report.write_text(json.dumps(meters[0].final(), indent=1) + "\n", "utf-8")
-    return 0
+                closing.callback(write_report, args.report, meters[0])
+            if take:
+                closing.callback(take.close)
+            closing.callback(rig.close)
+    return 1 if rig.faults.lines() or (take and take.broken) else 0
+
+
+def as_asked(patch: Patch, args: argparse.Namespace) -> Patch:
+    """The patch with the inputs and outputs of the command line."""
+    if args.audio is not None:
+        patch = options.with_input(patch, "audio", "--audio", source=args.audio)
+    if args.midi is not None:
+        patch = options.with_input(patch, "midi", "--midi", ports=args.midi)
+    if args.osc_port is not None:
+        patch = options.with_input(patch, "osc", "--osc-port", port=args.osc_port)
+    if args.output is not None:
+        patch = replace(patch, outputs=options.outputs(args.output, args.overwrite))
+    return patch
 
 
 def check_files(args: argparse.Namespace) -> None:
-    """Refuse files that cannot be written or are named twice, before anything is loaded."""
+    """Refuse files that cannot be written, before anything is loaded."""
     if args.take:
         if args.take.suffix != ".jsonl":  # by which `render` knows it from a song
             raise Mistake(f"--take: the name of a take ends in .jsonl, got {str(args.take)!r}")
         options.check_writable(args.take, args.overwrite, "--take")
     if args.report:
         options.check_figures(args.report, "missed_ticks", "--report")
-    files = [("--audio", args.audio and Path(args.audio)), ("--take", args.take), ("--report", args.report)]
-    recordings = [text.partition(":")[2] for text in args.output or () if text.startswith("recording:")]
-    options.check_apart([*files, *(("--output recording", Path(name)) for name in recordings)])
 
 
-def header(args: argparse.Namespace, show: Show, song: str | None) -> dict[str, Any]:
+def header(show: Show, scene: Scene, patch: Patch, song: str | None) -> dict[str, Any]:
     """What was played, for whoever renders the take, in whatever folder: shipped things by name, others by their place."""
-
-    def place(kind: Any, name: str | None) -> str | None:
-        if not name:
-            return None
-        path = catalog.data(kind, name).absolute()
-        shipped = path.parent in (catalog.PACKAGE / kind, catalog.PACKAGE.parent / kind)
-        return path.name.removesuffix(".toml") if shipped else str(path)
-
+    model, _ = model_named(patch, scene, show.model)
     return {
         "phosphene": __version__,
-        "scene": place("scenes", args.scene),
-        "patch": place("patches", args.patch),
-        "model": place("models", args.model),
-        "seed": args.seed,
+        "scene": scene.path and catalog.kept("scenes", scene.path),
+        "patch": patch.path and catalog.kept("patches", patch.path),
+        "model": catalog.kept("models", catalog.data("models", model)),
+        "seed": show.seed,
         "fps": show.fps,
-        "size": args.size,
+        "size": show.size,
         "framing": show.framing,
         "set": dict(show.rest),
         "song": song,
     }
 
 
-def song(patch: Patch, rig: Rig) -> str | None:
-    """The song that plays: the path of its file, or `demo`; None where a device is heard, or nothing."""
-    for name, item in patch.inputs.items():
-        if item.plug == "audio" and name in rig.inputs and math.isfinite(rig.inputs[name].seconds):  # type: ignore[attr-defined]
-            path = Path(item.settings.get("source", "default")).expanduser()
-            return str(path.absolute()) if path.is_file() else "demo"
-    return None
+def song(rig: Rig) -> str | None:
+    """The song that is in a recording of this show: of the first input that hears, if it plays one."""
+    heard = next((source for source in rig.inputs.values() if isinstance(source, Hears)), None)
+    return heard.song if isinstance(heard, Plays) else None
+
+
+def write_report(path: Path, meter: Meter) -> None:
+    path.write_text(json.dumps(meter.final(), indent=1) + "\n", "utf-8")

@@ -17,15 +17,18 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from instrument import options
+from instrument import catalog, options
 from instrument.assemble import Show, assemble
 from instrument.clock import Replay, Virtual
 from instrument.commands import undisturbed
 from instrument.document import Mistake, Table, flat, located
 from instrument.flow import Tick
+from instrument.memory import enough_memory
 from instrument.patch import Patch, Plugged
 from instrument.perform import perform
+from instrument.plugs import Plays
 from instrument.report import Meter
+from instrument.rig import Rig
 from instrument.take import Take, read_take
 
 log = logging.getLogger("phosphene")
@@ -34,6 +37,7 @@ HEADER: dict[str, Any] = {  # what a take says of the show it was
     "scene": str, "patch": str, "model": str, "seed": int, "fps": float, "size": tuple[int, int],
     "framing": Literal["fill", "letterbox", "fit"], "song": str,
 }  # fmt: skip
+CHOSEN: dict[str, catalog.Data] = {"scene": "scenes", "patch": "patches", "model": "models"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,13 +57,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.source.is_file():
         raise Mistake(f"{args.source}: no such song or take")
     options.check_writable(args.output, args.overwrite, "-o")
-    options.check_apart([("the source", args.source), ("-o", args.output)])
+    options.check_apart([("the source", args.source)], [("-o", args.output)])
     take = read_take(args.source) if args.source.suffix == ".jsonl" else None
     asked = from_take(args, take.header) if take else args
     scene, patch = options.chosen(asked.scene, asked.patch)
     recording = Plugged("recording", {"file": str(args.output), "overwrite": args.overwrite}, "-o")
     inputs = take_inputs(args.source, take) if take else song_inputs(patch, args.source)
     patch = replace(patch, inputs=inputs, outputs={"recording": recording})
+    options.check_apart(options.heard(patch), options.shown(patch))  # a take's song too
     show = Show(
         live=False,
         model=asked.model,
@@ -77,12 +82,13 @@ def run(args: argparse.Namespace) -> int:
             lasting = args.seconds or float("inf")
             clock = Replay([tick for tick in take.ticks if tick.time < lasting])
         else:
-            whole = take.ticks[-1].time + take.ticks[-1].dt if take else rig.inputs["audio"].seconds  # type: ignore[attr-defined]
+            whole = take.ticks[-1].time + take.ticks[-1].dt if take else song_seconds(rig)
             frames = max(1, round(min(args.seconds or whole, whole) * show.fps))
             clock = Virtual(show.fps, scene.bpm or patch.bpm, frames)
-        with located("the rendering cannot begin"):
+        with located("the rendering cannot begin"), enough_memory():
             rig.warm()
-        perform(rig, Meter(rig, Progress(clock)))
+        with enough_memory():
+            perform(rig, Meter(rig, Progress(clock)))
     except KeyboardInterrupt:
         log.info("%s: stopped; what has been rendered of it can be played", args.output)
         raise
@@ -112,6 +118,11 @@ def song_inputs(patch: Patch, song: Path) -> dict[str, Plugged]:
     return {"audio": Plugged("audio", {**settings, "source": str(song)}, str(song))}
 
 
+def song_seconds(rig: Rig) -> float:
+    """How long the song lasts that is rendered."""
+    return max(source.seconds for source in rig.inputs.values() if isinstance(source, Plays))
+
+
 def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
     """A take's events, and beside them the song that was playing, if it is still there, for its sound alone."""
     inputs = {"take": Plugged("take", {"file": str(path)}, str(path))}
@@ -120,6 +131,8 @@ def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
         inputs["audio"] = Plugged("audio", {"source": song, "analysed": False}, f"{path}: song")
     elif song:
         log.warning("%s: its song %s is no longer there; the video will be silent", path, song)
+    elif any(event.address.startswith("audio/") for heard in take.events for event in heard):
+        log.warning("%s: a sound device was heard, whose sound no take keeps; the video will be silent", path)
     return inputs
 
 
@@ -128,8 +141,19 @@ def from_take(args: argparse.Namespace, header: dict[str, Any]) -> argparse.Name
     table = Table(f"{args.source}: line 1", header)
     kept = {key: table.take(key, kind | None, None) for key, kind in HEADER.items()}
     said = {key: value for key, value in vars(args).items() if value is not None}
+    for key, kind in CHOSEN.items():
+        if kept[key] is not None and key not in said:
+            kept[key] = str(there(f"{table.where}: {key}", kind, kept[key], f"--{key}"))
     rest = flat(f"{args.source}: line 1: set", table.take("set", dict, {}))
     settings = [f"{address}={value}" for address, value in rest.items()]
     merged = argparse.Namespace(**{**vars(args), **kept, **said})
     merged.settings = [*settings, *args.settings]
     return merged
+
+
+def there(where: str, kind: catalog.Data, written: str, option: str) -> Path:
+    """The place of what a take was played with, wherever it is rendered."""
+    place = catalog.recalled(kind, written)
+    if not place.exists():
+        raise Mistake(f"{where}: {written} is no longer there; {option} names another")
+    return place

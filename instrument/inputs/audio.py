@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from instrument.flow import Event, Sound, Tick
 from instrument.listening.features import Listener
-from instrument.track import Track
 from instrument.media import read_sound
 from instrument.parameters import unknown
 from instrument.plugs import Unavailable
+from instrument.track import Track
 
 log = logging.getLogger("phosphene")
 
@@ -43,6 +43,7 @@ class Source(Protocol):
 
     rate: int
     seconds: float
+    song: str | None
 
     def read(self, tick: Tick) -> NDArray[np.float32]:
         """The samples [n, channels] since the last call."""
@@ -57,13 +58,13 @@ class Input:
     `source` is `default` (the system's sound input; without one the demo track plays), a part of a device's name, a
     device's number, `demo`, or the path of a sound file, which begins again at its end when it plays live. `gain` makes
     the sound louder for the analysis only. With `analysed` off it is heard for recordings and gives no events: so a
-    take's song is rendered, which begins again too. `seconds` is how long a file lasts (a device: inf).
+    take's song is rendered, which begins again too. `seconds` is how long a file lasts (a device: inf), `song` its path.
     Raises ValueError for a device or file that does not exist, Unavailable where no device can be heard.
     """
 
     def __init__(self, *, source: str = "default", gain: float = 1.0, analysed: bool = True, live: bool) -> None:
         self.source = opened(source, live=live, loops=live or not analysed)
-        self.rate, self.seconds = self.source.rate, self.source.seconds
+        self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
         self.gain, self.analysed = np.float32(gain), analysed
         self.listener = Listener(self.rate)
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
@@ -123,6 +124,7 @@ class Song:
     def __init__(self, path: Path, *, live: bool, loops: bool) -> None:
         sound = read_sound(path)
         self.rate, self.seconds = sound.rate, len(sound.samples) / sound.rate
+        self.song: str | None = "demo" if path == demo_path() else str(path.absolute())
         self.track = Track(sound.samples, loops=loops)
         self.speakers = speakers(self.track, sound.rate) if live else None
         self.at: int | None = None
@@ -221,6 +223,7 @@ class Device:
     """
 
     seconds = math.inf
+    song: str | None = None
 
     def __init__(self, wanted: str) -> None:
         portaudio = portaudio_library()

@@ -1,4 +1,4 @@
-"""Memory: keeps frames, for tests."""
+"""Memory: keeps frames, for the tests of whole shows."""
 
 from typing import ClassVar
 
