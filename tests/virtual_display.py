@@ -23,8 +23,8 @@ WIDTH, HEIGHT = 800, 600
 class VirtualDisplay:
     """An X display of 800 x 600 without a window manager, and a keyboard to play on it."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
+    def __init__(self, server: subprocess.Popen[bytes], folder: Path) -> None:
+        self.server, self.folder = server, folder
 
     def picture(self) -> NDArray[np.uint8]:
         """What the display shows now, [600, 800, 3] RGB, read from the server's own frame buffer (an XWD file)."""
@@ -86,12 +86,12 @@ def virtual_display() -> Iterator[VirtualDisplay]:
         pytest.skip("needs: apt install xvfb xdotool x11-utils")
     with tempfile.TemporaryDirectory() as folder:
         command = ["Xvfb", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", folder, "-nolisten", "tcp", "-noreset"]
-        with x_server(command) as name:
-            yield VirtualDisplay(name, Path(folder))
+        with x_server(command) as server:
+            yield VirtualDisplay(server, Path(folder))
 
 
 @contextmanager
-def x_server(command: list[str], seconds: float = 20) -> Iterator[str]:
+def x_server(command: list[str], seconds: float = 20) -> Iterator[subprocess.Popen[bytes]]:
     """An X server that chooses a free display number; DISPLAY names it meanwhile."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
@@ -105,7 +105,7 @@ def x_server(command: list[str], seconds: float = 20) -> Iterator[str]:
         if not number:
             pytest.skip(f"{command[0]} does not start here")
         os.environ["DISPLAY"] = f":{number}"
-        yield f":{number}"
+        yield server
     finally:
         server.terminate()
         server.wait(10)
