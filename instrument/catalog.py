@@ -5,7 +5,7 @@ import os
 import pkgutil
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from instrument.bend import OPS, Op
 from instrument.document import located
@@ -13,6 +13,7 @@ from instrument.parameters import Unknown, unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
 Data = Literal["patches", "scenes", "models"]
+DATA: tuple[Data, ...] = get_args(Data)
 CLASSES = {
     "inputs": "Input",
     "modulators": "Modulator",

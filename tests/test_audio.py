@@ -23,7 +23,7 @@ from instrument.flow import Tick
 from instrument.inputs import audio
 from instrument.inputs.audio import Input, demo_path, devices
 from instrument.listening.features import Listener
-from instrument.plugs import Hears, Unavailable
+from instrument.plugs import Hears, Plays, Unavailable
 
 RATE = 48000
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -118,6 +118,14 @@ def test_live_a_file_begins_again_and_offline_silence_follows(song: Path) -> Non
     assert np.array_equal(ended[: len(whole)], whole)
     assert not ended[len(whole) :].any()
     assert len(ended) == len(looped) == 3 * RATE
+
+
+def test_it_says_what_it_plays(song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = [Input(source=source, live=True) for source in ("song.wav", "demo", "default", str(demo_path()))]
+    assert all(isinstance(source, Plays) for source in found)
+    assert [source.song for source in found] == [str(song), "demo", "demo", "demo"]
+    assert found[0].seconds == 1.25
 
 
 def test_a_stall_neither_repeats_nor_runs_ahead(song: Path) -> None:

@@ -82,6 +82,27 @@ def test_data_is_found_by_name_by_path_and_where_one_works_first(tmp_path, monke
     assert {"mine", "undertow"} <= catalog.names("scenes").keys()
 
 
+def test_what_is_written_down_is_found_again_from_any_folder(tmp_path, monkeypatch):
+    for folder in ("here", "there"):
+        for name in ("scenes/first-light.toml", "models/untrained/model.toml", "patches/mine.toml"):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text("")
+    shipped = {kind: {name: catalog.data(kind, name) for name in catalog.names(kind)} for kind in catalog.DATA}
+    monkeypatch.chdir(tmp_path / "here")
+    own = {
+        ("scenes", "first-light"): tmp_path / "here" / "scenes" / "first-light.toml",
+        ("models", "untrained"): tmp_path / "here" / "models" / "untrained",
+        ("patches", "patches/mine.toml"): tmp_path / "here" / "patches" / "mine.toml",
+    }
+    written = {key: catalog.kept(key[0], catalog.data(*key)) for key in own}
+    for there in (tmp_path / "there", tmp_path / "here", tmp_path):
+        monkeypatch.chdir(there)
+        assert {key: catalog.recalled(key[0], text) for key, text in written.items()} == own
+        for kind, things in shipped.items():
+            for name, path in things.items():
+                assert catalog.kept(kind, path) == name and catalog.recalled(kind, name) == path
+
+
 def test_a_model_is_a_folder_with_a_model_toml(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "mine").mkdir(parents=True)

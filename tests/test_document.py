@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 import pytest
 
-from instrument.document import Mistake, Table, described, fitted, flat, limited, parsed, read, settled
-from instrument.parameters import Range
+from instrument.document import Mistake, Table, described, fitted, flat, limited, located, parsed, read, settled
+from instrument.parameters import Range, Unknown, unknown
+from instrument.plugs import Unavailable
 
 CHANNELS = Literal["all"] | tuple[int, int] | float
 
@@ -156,3 +157,51 @@ def test_a_number_out_of_its_range_is_answered_with_the_range():
     limits = Range(1, 999, "beats a minute")
     assert limited("f: bpm", 120, limits) == 120
     assert said(limited, "f: bpm", 0, limits) == "f: bpm lies in 1..999 beats a minute, got 0"
+
+
+# --- errors with their place
+
+
+def placed(error, *passing):
+    def fails():
+        with located("a.toml: [walk]", passing):
+            raise error
+
+    return said(fails)
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (
+            ValueError("osc: port must be in range 0..65535, got 99999"),
+            "osc: port must be in range 0..65535, got 99999",
+        ),
+        (ValueError("first\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (Unknown(unknown("walk", "drft", ["drift"])), "no walk 'drft'; did you mean 'drift'? There is: drift"),
+        (Unavailable("no laser", "plug one in"), "no laser; plug one in"),
+    ],
+)
+def test_a_sentence_for_the_user_is_kept_and_gets_a_place(error, answer):
+    assert placed(error) == f"a.toml: [walk]: {answer}"
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (KeyError("speed"), "KeyError: 'speed'"),
+        (TypeError("no\nway"), "TypeError: no"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_an_error_in_a_plug_is_named_with_its_kind_and_line(error, answer):
+    line = placed(error)
+    assert line.startswith(f"a.toml: [walk]: {answer} ({__file__}, line ")
+
+
+def test_what_may_pass_passes():
+    with pytest.raises(Unavailable):
+        placed(Unavailable("no laser"), Unavailable)
+    with pytest.raises(MemoryError):
+        placed(MemoryError())
