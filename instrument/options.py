@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from instrument import catalog
+from instrument.assemble import Show
 from instrument.document import Mistake, located, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
@@ -56,6 +58,21 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     """Where to compute."""
     parser.add_argument(
         "--device", metavar="D", default="auto", help="where the network runs: auto (default), cpu, cuda, cuda:1 …, mps"
+    )
+
+
+def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str, Any]] = dict) -> Show:
+    """How to play, as these options have it."""
+    return Show(
+        live=live,
+        model=args.model,
+        fps=args.fps or 30.0,
+        seed=args.seed,
+        size=args.size,
+        framing=args.framing or "fill",
+        device=device(args.device),
+        rest=rest(args.settings),
+        status=status,
     )
 
 

@@ -235,6 +235,8 @@ class Screen:
 
     def close(self) -> None:
         """Take the window away; one whose server is gone is left as it is, because SDL would wait for it for ever."""
+        if Screen.open and not server.lost:
+            pygame.event.pump()  # asks the server, which may have gone while the other outputs were closing
         if server.lost:
             atexit.unregister(pygame.quit)
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.window))  # or Python would take it away in the end

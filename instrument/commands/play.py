@@ -65,17 +65,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
     meters: list[Meter] = []
-    show = Show(
-        live=True,
-        model=args.model,
-        fps=args.fps or 30.0,
-        seed=args.seed,
-        size=args.size,
-        framing=args.framing or "fill",
-        device=options.device(args.device),
-        rest=options.rest(args.settings),
-        status=lambda: meters[0].snapshot() if meters else {},
-    )
+    show = options.show(args, live=True, status=lambda: meters[0].snapshot() if meters else {})
     rig = assemble(patch, scene, show)
     take = None
     try:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from instrument import catalog, options
-from instrument.assemble import Show, assemble
+from instrument.assemble import assemble
 from instrument.clock import Replay, Virtual
 from instrument.commands import undisturbed
 from instrument.document import Mistake, Table, flat, located
@@ -65,16 +65,7 @@ def run(args: argparse.Namespace) -> int:
     inputs = take_inputs(args.source, take) if take else song_inputs(patch, args.source)
     patch = replace(patch, inputs=inputs, outputs={"recording": recording})
     options.check_apart(options.heard(patch), options.shown(patch))  # a take's song too
-    show = Show(
-        live=False,
-        model=asked.model,
-        fps=asked.fps or 30.0,
-        seed=asked.seed,
-        size=asked.size,
-        framing=asked.framing or "fill",
-        device=options.device(args.device),
-        rest=options.rest(asked.settings),
-    )
+    show = options.show(asked, live=False)
     rig = assemble(patch, scene, show)
     clock: Replay | Virtual
     try:
