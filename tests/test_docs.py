@@ -48,7 +48,7 @@ def test_a_command_line_that_is_shown_can_be_typed(
     args = parser_of(verb).parse(arguments)  # or it exits
     if verb in ("play", "render") and not (args.patch or "").endswith(".toml"):  # a patch that the page itself writes
         options.chosen(args.scene, args.patch)
-    if getattr(args, "model", None):
+    if "/" not in (getattr(args, "model", None) or "/"):  # one of the reader's own has its folder before it
         catalog.data("models", args.model)
     if verb == "play" and args.output:
         options.outputs(args.output, args.overwrite)
