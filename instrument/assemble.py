@@ -69,7 +69,8 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         for address, value in rest.items():
             checked(where, matrix, address, value)
             matrix.set(address, value)
-    cues = {signal: cue(patch, name, matrix, show.rest) for signal, name in patch.cues.items()}
+    scenes = {name: cue(patch, name, matrix, show.rest) for name in dict.fromkeys(patch.cues.values())}
+    cues = {signal: scenes[name] for signal, name in patch.cues.items()}
 
     packed = Packed(
         {name: owners[name] for name in ["generator", "master", *(item.name for item in slots)]}, show.device

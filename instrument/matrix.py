@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.flow import Event, ParameterFrame, Signals, Tick
-from instrument.parameters import Parameter, unknown
+from instrument.parameters import Parameter, Unknown, unknown
 
 Rest = Mapping[str, float]  # "owner/parameter" -> value in the parameter's unit
 STARS = 4  # in a pattern: each multiplies the time that a stranger's pattern can cost
@@ -47,7 +47,7 @@ class Matrix:
 
         for route in routes:
             if route.target not in self.index:
-                raise KeyError(unknown("parameter", route.target, self.index))
+                raise Unknown(unknown("parameter", route.target, self.index))
         self.sources = sorted({route.source for route in routes})
         self.centre = np.array([0.5 * route.centred for route in routes])
         self.amount = np.array([route.amount for route in routes])
@@ -59,9 +59,9 @@ class Matrix:
         self.fading: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float, float] | None = None
 
     def set(self, address: str, value: float) -> None:
-        """Give a parameter a rest value, in its unit; out of range is clamped. Raises KeyError if there is none such."""
+        """Give a parameter a rest value, in its unit; out of range is clamped. Raises Unknown if there is none such."""
         if address not in self.index:
-            raise KeyError(unknown("parameter", address, self.index))
+            raise Unknown(unknown("parameter", address, self.index))
         i = self.index[address]
         self.rest[i] = self.parameters[address].range.clamp(value)
         self.position[i] = self.parameters[address].range.to_unit(value)
