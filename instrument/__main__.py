@@ -84,10 +84,12 @@ def summary(path: Path) -> str:
 def prepare_process() -> None:
     """Settings that must be made before torch is imported.
 
-    Waiting threads sleep instead of spinning, or a busy second thread costs frames of 200 ms; and where the C library
-    is glibc, large blocks are kept rather than handed back to the system and faulted in anew in every frame.
+    Waiting threads spin for a fraction of a millisecond and then sleep: spinning for ever, a busy second thread costs
+    frames of 200 ms, and sleeping at once costs half of every frame. Where the C library is glibc, large blocks are
+    kept rather than handed back to the system and faulted in anew in every frame.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if sys.platform == "linux":
         mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # <malloc.h>

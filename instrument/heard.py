@@ -19,8 +19,7 @@ class Heard:
         self.last: dict[str, float] = {}  # at the end of the tick before
         self.now: dict[str, float] = {}
         self.struck: set[str] = set()
-        self.rising: dict[str, bool] = {}
-        self.turned: dict[str, float] = {}  # the highest while it rises, the lowest while it falls
+        self.turns: dict[str, tuple[float, bool]] = {}  # highest while it rises, lowest while it falls; which of the two
 
     def begin(self) -> None:
         """A new tick: nothing is struck yet, everything is where it was."""
@@ -34,12 +33,12 @@ class Heard:
         if name not in self.last and name not in self.named and len(self.last) >= UNNAMED + len(self.named):
             return
         level = 1.0 if value is None else min(max(0.0, value), 1.0)  # in this order
-        before = self.now.get(name, 0.0) if name in self.struck else 0.0
-        self.now[name] = level
+        highest = level
+        if name in self.struck:
+            highest = max(level, self.now[name])
         if self.rises(name, level):
             self.struck.add(name)
-        if name in self.struck:
-            self.now[name] = max(before, level)
+        self.now[name] = highest if name in self.struck else level
         self.last[name] = level
         if value is None:
             self.rises(name, 0.0)
@@ -47,12 +46,11 @@ class Heard:
 
     def rises(self, name: str, level: float) -> bool:
         """Whether the signal turns upwards here, by enough to be a strike."""
-        turned, rising = self.turned.get(name, 0.0), self.rising.get(name, False)
+        turned, rising = self.turns.get(name, (0.0, False))
         if rising:
-            turns = level == 0 or level < turned - RISE
-            self.turned[name] = level if turns else max(turned, level)
-        else:
-            turns = level > turned + RISE or level > turned == 0
-            self.turned[name] = level if turns else min(turned, level)
-        self.rising[name] = rising != turns
-        return turns and not rising
+            falls = level == 0 or level < turned - RISE
+            self.turns[name] = (level, False) if falls else (max(turned, level), True)
+            return False
+        strikes = level > turned + RISE or level > turned == 0
+        self.turns[name] = (level, True) if strikes else (min(turned, level), False)
+        return strikes
