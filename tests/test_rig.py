@@ -98,7 +98,7 @@ def test_a_row_of_no_events_is_its_input_s_fault():
 def test_a_stroke_moves_no_parameter():
     rig = rig_of(inputs={"osc": Script(events(("osc/spare/fader", None)))})
     before = rig.matrix.rest.copy()
-    _, signals, frame, *_ = frame_of(rig)
+    _, signals, *_ = frame_of(rig)
     assert np.array_equal(rig.matrix.rest, before)
     assert "osc/spare/fader" in signals.struck
 
