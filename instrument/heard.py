@@ -19,7 +19,8 @@ class Heard:
         self.last: dict[str, float] = {}  # at the end of the tick before
         self.now: dict[str, float] = {}
         self.struck: set[str] = set()
-        self.turns: dict[str, tuple[float, bool]] = {}  # highest while it rises, lowest while it falls; which of the two
+        # the highest while it rises, or the lowest while it falls; and whether it rises
+        self.turns: dict[str, tuple[float, bool]] = {}
 
     def begin(self) -> None:
         """A new tick: nothing is struck yet, everything is where it was."""

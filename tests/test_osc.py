@@ -281,7 +281,9 @@ def test_a_sender_of_made_up_addresses_fills_neither_log_nor_memory(heard, caplo
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_packet_at_all_ends_the_thread(heard, packet):
     send(heard, packet, bundle(packet), text("/x") + packet, text("/x") + text(",ifdhsSbtrmcTFNI[]") + packet)
-    assert all(address.startswith("osc/") and (value is None or math.isfinite(value)) for address, value in after_all(heard))
+    assert all(
+        address.startswith("osc/") and (value is None or math.isfinite(value)) for address, value in after_all(heard)
+    )
 
 
 @given(
