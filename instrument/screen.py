@@ -1,7 +1,5 @@
 """The window on a display: the one place that imports pygame and moderngl, and where keys come from."""
 
-import atexit
-import ctypes
 import os
 import sys
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 
 from instrument.plugs import Closed, Framing, Unavailable
 from instrument.queued import Inbox
-from instrument.x11 import Server
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # SIGTERM stays Python's, or the show could not be ended
@@ -25,7 +22,6 @@ import pygame
 keyboard = Inbox(1024)
 """Keys as events: `key/NAME` with 1 when it goes down and 0 when it comes up again; `inputs/keys.py` drains it."""
 
-server = Server()  # one, because Xlib has one handler for all windows
 UNSEEN = {"dummy", "offscreen", "evdev"}  # what SDL falls back to when there is nothing to draw on
 REMEDY = "run in a desktop session (set DISPLAY over ssh), or leave the window out and use the preview or a recording"
 
@@ -145,8 +141,6 @@ class Screen:
             pygame.display.quit()
             raise Unavailable(f"no OpenGL 3.3 window ({error})", "install or update the graphics driver") from error
         Screen.open = True
-        if pygame.display.get_driver() == "x11":
-            server.outlive()
         self.home = self.window.position
         self.program = self.context.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
         self.quad = self.context.vertex_array(self.program, [])
@@ -160,12 +154,7 @@ class Screen:
             self.window.flip()
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
-        """Draw a picture [H, W, 3] RGB and take in what was pressed; Closed if the window was closed or Ctrl+Q.
-
-        Raises ConnectionError once the display's server is gone.
-        """
-        if server.lost:
-            raise ConnectionError("the display is gone")
+        """Draw a picture [H, W, 3] RGB and take in what was pressed; Closed if the window was closed or Ctrl+Q."""
         self.draw(pixels)
         self.window.flip()
         self.pump()
@@ -234,13 +223,8 @@ class Screen:
         self.home = self.window.position
 
     def close(self) -> None:
-        """Take the window away; one whose server is gone is left as it is, because SDL would wait for it for ever."""
-        if Screen.open and not server.lost:
-            pygame.event.pump()  # asks the server, which may have gone while the other outputs were closing
-        if server.lost:
-            atexit.unregister(pygame.quit)
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.window))  # or Python would take it away in the end
-        elif Screen.open:
+        """Take the window away."""
+        if Screen.open:
             self.context.release()
             self.window.destroy()
             pygame.display.quit()

@@ -114,8 +114,9 @@ def but(text: str, old: str, new: str) -> bytes:
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:
-    """All that lies in a folder, with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    """All that lies in a folder, with its content, but for what Python keeps of a plug it has read."""
+    there = [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in there}
 
 
 MISTAKES = [  # arguments, then what the one line must say

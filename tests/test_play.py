@@ -339,25 +339,6 @@ def test_the_window_opens_shows_the_picture_and_closing_it_ends_the_show(tmp_pat
         assert report["events"]["keys"] >= 2
 
 
-def test_when_the_display_goes_the_window_is_left_out_and_the_recording_goes_on(tmp_path: Path) -> None:
-    with virtual_display() as display:
-        edges = ["--output", "window", "--output", "recording:show.mp4", "--take", "show.jsonl"]
-        arguments = [*edges, "--report", "report.json", *QUICK]
-        with running(tmp_path, "play", *arguments, DISPLAY=os.environ["DISPLAY"]) as show:
-            show.hears("Playing first-light with the patch audio")
-            until(lambda: middle(display).std() > 20)
-            display.server.kill()
-            show.hears("output 'window': ConnectionError: the display is gone")
-            before = lines(tmp_path / "show.jsonl")
-            until(lambda: lines(tmp_path / "show.jsonl") > before + 5)
-            assert show.stopped() == 1, "something failed on the way"
-    assert "Traceback" not in show.said
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert len(report["faults"]) == 1
-    film, _ = pictures(tmp_path / "show.mp4")
-    assert len(film) == report["outputs"]["recording"]["shown"] > report["outputs"]["window"]["shown"]
-
-
 def middle(display: VirtualDisplay) -> NDArray[np.uint8]:
     """The part of a display that a window covers, as it is now."""
     return display.picture()[200:400, 300:500]
