@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -189,17 +190,28 @@ def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     with located(bent.where):
         found = catalog.op(bent.op)
     layers = generator.layers()
-    if bent.layer not in layers:
+    layer = finest(bent.layer, layers)
+    if layer not in layers:
         raise Mistake(f"{bent.where}: {unknown('layer', bent.layer, layers)}")
-    count = layers[bent.layer][0]
+    if layer != bent.layer:
+        log.info("%s: this model ends before %s; it acts at %s", bent.where, bent.layer, layer)
+    count = layers[layer][0]
     if isinstance(bent.channels, tuple) and not 0 <= bent.channels[0] <= bent.channels[1] < count:
-        raise Mistake(f"{bent.where}: channels must lie in 0..{count - 1} of {bent.layer}, got {list(bent.channels)}")
+        raise Mistake(f"{bent.where}: channels must lie in 0..{count - 1} of {layer}, got {list(bent.channels)}")
     if isinstance(bent.channels, float) and not 0 < bent.channels <= 1:
         raise Mistake(f"{bent.where}: channels as a share must lie in 0..1, got {bent.channels:g}")
     settings = settled(bent.where, found.function, bent.settings)
     if "seed" in inspect.signature(found.function).parameters:
         settings["seed"] = bent.seed
-    return Slot(name, found, bent.layer, bent.channels, bent.seed, bent.mask, settings)
+    return Slot(name, found, layer, bent.channels, bent.seed, bent.mask, settings)
+
+
+def finest(layer: str, layers: Mapping[str, Any]) -> str:
+    """The layer, or of one beyond a small model's last block the same one of that block: a patch plays any model."""
+    asked = re.fullmatch(r"b(\d+)\.(\w+)", layer)
+    sizes = [int(found[1]) for name in layers if (found := re.fullmatch(r"b(\d+)\.\w+", name))]
+    beyond = asked and sizes and int(asked[1]) in {2**power for power in range(3, 13)} and int(asked[1]) > max(sizes)
+    return f"b{max(sizes)}.{asked[2]}" if asked and beyond else layer
 
 
 def owned(

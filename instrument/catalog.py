@@ -91,8 +91,10 @@ def data(kind: Data, name: str) -> Path:
 
     Raises Unknown with the nearest name, and what there is.
     """
-    if name and Path(name).exists() and (Path(name).suffix == ".toml" or (kind == "models" and Path(name).is_dir())):
-        return Path(name)
+    path = Path(name)
+    a_model = kind == "models" and path.is_dir() and (len(path.parts) > 1 or (path / "model.toml").exists())
+    if name and path.exists() and (path.suffix == ".toml" or a_model):
+        return path
     listed = names(kind)
     if name not in listed:
         raise Unknown(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))

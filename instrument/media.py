@@ -1,6 +1,7 @@
 """Sound and video files, by way of FFmpeg: the one place that imports PyAV."""
 
 import logging
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -43,6 +44,25 @@ def read_sound(path: Path) -> Sound:
     if not samples:
         raise ValueError(f"{path}: the sound track is empty")
     return Sound(np.frombuffer(samples, np.float32).reshape(-1, 2), rate)
+
+
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
+
+
+def frames_of(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Every picture of a video file in any format FFmpeg reads, as RGB [H, W, 3].
+
+    Raises ValueError naming the file if it is none.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise ValueError(f"{path}: there are no pictures in this file")
+            for frame in container.decode(container.streams.video[0]):
+                pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")  # type: ignore[assignment]
+                yield pixels
+    except av.FFmpegError as error:
+        raise ValueError(f"{path}: not a video file that can be read ({error.strerror})") from error
 
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from instrument.bend import Plan
 from instrument.faults import Faults
 from instrument.flow import Event, Latent, Tick
-from instrument.generators.stylegan2 import Config, expected
 from instrument.master import Master
 from instrument.matrix import Matrix
+from instrument.model import Config, expected
 from instrument.packed import Packed
 from instrument.parameters import Parameter, Range, declared
 from instrument.queued import Here

@@ -14,7 +14,7 @@ from virtual_display import until
 
 from instrument import __version__
 
-VERBS = ["bench", "devices", "doctor", "play", "render"]
+VERBS = ["bench", "devices", "doctor", "play", "render", "score", "train"]
 
 
 @pytest.fixture(scope="module")

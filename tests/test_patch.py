@@ -206,7 +206,8 @@ MISTAKES = [
     ({"modulators.hit.plug": "envelop"}, ["[modulators.hit]: no modulator 'envelop'; did you mean 'envelope'?"]),
     ({"bends.kick.op": "zom"}, ["[bends.kick]: no op 'zom'; did you mean 'zoom'?"]),
     ({"bends.kick.layer": "b8.conv"}, ["[bends.kick]: no layer 'b8.conv'; did you mean 'b8.conv"]),
-    ({"bends.kick.layer": "b512.conv1"}, ["[bends.kick]: no layer 'b512.conv1'"]),
+    ({"bends.kick.layer": "b500.conv1"}, ["[bends.kick]: no layer 'b500.conv1'"]),
+    ({"bends.kick.layer": "b512.conv9"}, ["[bends.kick]: no layer 'b512.conv9'"]),
     (
         {"routes.0.to": "kick/octave"},
         ["routes, number 1: to: no parameter 'kick/octave'; did you mean 'kick/octaves'?"],
@@ -343,3 +344,12 @@ def test_what_was_opened_is_closed_when_something_after_it_cannot_be(load, monke
     monkeypatch.setattr(keys.Input, "close", lambda self: closed.append(self))
     mistake(load, {"outputs.memory.limit": 0})
     assert len(closed) == 1
+
+
+def test_a_patch_made_for_larger_pictures_plays_a_smaller_model_and_says_what_it_changed(load, caplog):
+    caplog.set_level("INFO", "phosphene")
+    rig = load({"bends.kick.layer": "b512.conv0"})
+    (slot,) = (slot for slot in rig.plan.slots if slot.name == "kick")
+    last = list(rig.generator.layers())[-1].partition(".")[0]
+    assert slot.layer == f"{last}.conv0"
+    assert any(f"this model ends before b512.conv0; it acts at {last}.conv0" in line for line in caplog.messages)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from instrument import catalog
 from instrument.bend import OPS
 from instrument.flow import Latent
-from instrument.generators.stylegan2 import Config, Generator, expected, read_config
+from instrument.generators.stylegan2 import Generator
+from instrument.model import Config, expected, read_config
 
 GOLDEN = Path(__file__).parent / "golden"
 SKIP = Config(32, 32, 32, 512, 32, 4)

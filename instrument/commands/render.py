@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from instrument import catalog, options
 from instrument.assemble import assemble
 from instrument.clock import Replay, Virtual
@@ -27,6 +25,7 @@ from instrument.memory import enough_memory
 from instrument.patch import Patch, Plugged
 from instrument.perform import perform
 from instrument.plugs import Plays
+from instrument.progress import progress
 from instrument.report import Meter
 from instrument.rig import Rig
 from instrument.take import Take, read_take
@@ -100,7 +99,7 @@ class Progress:
         self.clock = clock
 
     def __iter__(self) -> Iterator[Tick]:
-        yield from tqdm(self.clock, unit="frame", desc="rendering", leave=False, disable=None)
+        yield from progress(self.clock, "rendering", "frame")
 
 
 def song_inputs(patch: Patch, song: Path) -> dict[str, Plugged]:

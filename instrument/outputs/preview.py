@@ -1,4 +1,4 @@
-"""The live picture and the running report on a web page: the one place that imports aiohttp and cv2."""
+"""The live picture and the running report on a web page: the one place that imports aiohttp."""
 
 import asyncio
 import ipaddress
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import cv2
 from aiohttp import WSCloseCode, web
 from numpy.typing import NDArray
 
 from instrument.flow import Frame
+from instrument.images import jpeg, resized
 from instrument.plugs import Delivery, Unavailable
 
 log = logging.getLogger("phosphene")
@@ -195,9 +195,8 @@ def packet_of(frame: Frame, width: int) -> bytes:
     pixels: NDArray[Any] = frame.pixels  # [H, W, 3] RGB
     if pixels.shape[1] > width:
         height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return HEADER.pack(frame.tick.index & 0xFFFFFFFF, frame.tick.time * 1000) + jpeg.tobytes()
+        pixels = resized(pixels, width, height)
+    return HEADER.pack(frame.tick.index & 0xFFFFFFFF, frame.tick.time * 1000) + jpeg(pixels, QUALITY)
 
 
 def speakable(value: Any) -> Any:

@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from instrument.generators.stylegan2 import Config, MappingNetwork, SynthesisNetwork, expected
+from instrument.generators.stylegan2 import MappingNetwork, SynthesisNetwork
+from instrument.model import Config, expected
 
 HERE = Path(__file__).parent
 CONFIG = Config(resolution=256, z_dim=64, w_dim=64, channel_base=2048, channel_max=64, mapping_layers=4)

@@ -1,0 +1,101 @@
+"""Measure a model against the pictures it was made of.
+
+Distance and precision say how much what it makes looks like them, recall how much of their variety it has, copies how
+many are one of them by heart, the path how smoothly it changes. Beside the distance stands the same distance between two
+halves of the pictures: nothing can be nearer than that.
+
+examples:
+  phosphene score untrained --against world:blooms
+  phosphene score models/mine --against my-pictures/ --sheet nearest.jpg
+"""
+
+import argparse
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from instrument import options
+from instrument.assemble import model
+from instrument.document import Mistake
+from instrument.images import sheet, write_jpeg
+from instrument.plugs import Unavailable
+from instrument.progress import progress
+from instrument.training import score
+from instrument.training.features import Features
+from instrument.training.pictures import open_pictures
+
+log = logging.getLogger("phosphene")
+
+TOGETHER = 16
+PAIRS = 32
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model's name or folder")
+    parser.add_argument("--against", metavar="SOURCE", required=True, help="a folder, a .zip, a video, or world:NAME")
+    parser.add_argument("--pictures", type=int, default=2000, metavar="N", help="of each (default: 2000)")
+    parser.add_argument("--truncation", type=float, default=1.0, help="(default: 1, its whole variety)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE", help="write the nearest pairs, made and real, as a picture"
+    )
+    options.add_device(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    generator = model(args.model, "MODEL", options.device(args.device))
+    try:
+        features = Features()
+    except Unavailable as missing:
+        raise Mistake(str(missing)) from missing
+    resolution = list(generator.layers().values())[-1][1]
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = open_pictures(
+            args.against, resolution, Path(folder), count=2 * args.pictures, device=torch.device("cpu")
+        )
+        count = min(args.pictures, len(pictures) // 2)
+        chosen = np.random.default_rng(args.seed).permutation(len(pictures))[: 2 * count]
+        real = np.asarray(pictures.pixels[chosen])
+    made = score.made(generator, count, args.truncation, args.seed)
+    log.info("looking at %d pictures of each", count)
+    one, two, found = (
+        score.vectors(features, progress(part.split(TOGETHER), "looking", f"{TOGETHER} pictures"))
+        for part in (to_float(real[:count]), to_float(real[count:]), made)
+    )
+    copies, nearest = score.copied(one, found)
+    figures = {
+        "pictures": count,
+        "truncation": args.truncation,
+        "fd_efficientnet_lite0": score.frechet(one, found),
+        "fd_of_two_halves": score.frechet(one, two),
+        "precision": score.reached(one, found),
+        "recall": score.reached(found, one),
+        "recall_of_two_halves": score.reached(two, one),
+        "copies": copies,
+        "path_length": score.path_length(generator, features, min(count, 200), args.truncation, args.seed),
+    }
+    for name, figure in figures.items():
+        print(f"{name:<22} {figure:.4g}")
+    if args.json:
+        args.json.write_text(
+            json.dumps({"model": args.model, "against": args.against, **figures}, indent=1) + "\n", "utf-8"
+        )
+    if args.sheet:
+        write_pairs(args.sheet, made, real, nearest)
+    return 0
+
+
+def to_float(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pixels).float() / 127.5 - 1
+
+
+def write_pairs(path: Path, made: torch.Tensor, real: np.ndarray, nearest: np.ndarray) -> None:
+    """Made pictures beside the real ones nearest to them."""
+    own = made[:PAIRS].add(1).mul(127.5).round().byte().numpy()
+    pairs = np.stack([own, real[nearest[:PAIRS]]], 1).reshape(-1, *real.shape[1:])
+    write_jpeg(path, sheet(pairs, 8), 90)

@@ -1,0 +1,182 @@
+"""Train a network on pictures of your own: a folder, a zip, a video, or a world that the instrument draws itself.
+
+The model can be played while it learns: OUT holds it as it was at the last snapshot. Ctrl-C stops after a snapshot, a
+crash loses at most the last minutes, and --resume goes on where it was.
+
+examples:
+  phosphene train my-pictures/ -o models/mine --minutes 120
+  phosphene train my-pictures/ -o models/mine --resume --minutes 120
+  phosphene train world:blooms -o models/large --from models/small --resolution 256 --kimg 300
+"""
+
+import argparse
+import logging
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from instrument import catalog, options
+from instrument.commands import undisturbed
+from instrument.commands.bench import processor
+from instrument.document import Mistake, located
+from instrument.model import read_config, read_notes, read_tensors, read_weights
+from instrument.progress import bar
+from instrument.training.folder import Folder
+from instrument.training.grow import begin_with, judge_with
+from instrument.training.pictures import WORLD, Pictures, open_pictures
+from instrument.training.precision import fastest
+from instrument.training.recipe import SIZES, Augment, Recipe, network
+from instrument.training.training import Training, saved_recipe
+
+log = logging.getLogger("phosphene")
+
+FEW = 2000  # pictures: below this the judge knows them by heart unless they are augmented
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="a folder of pictures, a .zip, a video, or world:NAME")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the model folder to make")
+    parser.add_argument("--resume", action="store_true", help="go on with the training that OUT holds")
+    parser.add_argument("--resolution", type=int, choices=[64, 128, 256, 512], help="of the pictures (default: 256)")
+    parser.add_argument("--size", choices=list(SIZES), default="small", help="of the network (default: small)")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=options.positive, metavar="M", help="stop after so many minutes")
+    length.add_argument(
+        "--kimg", type=options.positive, metavar="K", help="stop when K thousand pictures were shown, in all"
+    )
+    parser.add_argument("--from", dest="start", metavar="MODEL", help="begin with what this model knows")
+    parser.add_argument(
+        "--freeze", type=int, default=0, metavar="N", help="finest blocks of the judge that do not learn"
+    )
+    parser.add_argument(
+        "--augment", choices=list(get_args(Augment)), help="(default: ada under 2,000 pictures, or none)"
+    )
+    parser.add_argument("--no-flip", action="store_true", help="the pictures must not be mirrored: they hold writing")
+    parser.add_argument("--pictures", type=int, default=10_000, metavar="N", help="of a world (default: 10000)")
+    parser.add_argument("--batch", type=int, metavar="N", help="pictures at a time (default: 32, from 256 px 16)")
+    parser.add_argument("--rate", type=options.positive, default=0.002, help="how fast it learns (default: 0.002)")
+    parser.add_argument(
+        "--snapshot", type=options.positive, default=4.0, metavar="M", help="minutes between snapshots (default: 4)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--license", metavar="TEXT", help="what the card says of rights (default: as the pictures')")
+    options.add_device(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    device, folder = options.device(args.device), Folder(args.output)
+    kept = kept_notes(args, folder)
+    recipe = saved_recipe(kept) if kept else None
+    resolution = recipe.network.resolution if recipe else args.resolution or 256
+    start = start_model(args.start) if args.start else None
+    folder.begin()
+    pictures = open_pictures(args.source, resolution, folder.work, count=args.pictures, device=device)
+    recipe = recipe or new_recipe(args, len(pictures), resolution)
+    training = Training(recipe, pictures, device, fastest(device))
+    if kept:
+        training.load(folder.state, kept)
+    elif start:
+        begin_from(training, *start)
+    log.info(
+        "%s: %d pictures of %d px, on the %s in %s",
+        args.source,
+        len(pictures),
+        resolution,
+        device.type,
+        training.precision,
+    )
+    return learn(training, pictures, folder, args)
+
+
+def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse.Namespace) -> int:
+    """Step until it is enough, with snapshots on the way."""
+    begun = told = time.monotonic()
+    first, code = training.kimg, 0
+    total, unit = (args.kimg, "kimg") if args.kimg else (args.minutes, "minutes")
+    try:
+        with bar(total, str(args.output), unit, training.kimg if args.kimg else 0.0) as shown:
+            while shown.n < total:
+                start = time.monotonic()
+                training.step()
+                now = time.monotonic()
+                training.seconds += now - start
+                shown.n = training.kimg if args.kimg else (now - begun) / 60
+                shown.set_postfix_str(f"{training.kimg:.1f} kimg")
+                if now - told > 60 * args.snapshot:
+                    told = now
+                    folder.keep(training, pictures)
+    except KeyboardInterrupt:
+        code = 130
+    except FloatingPointError as error:
+        log.error("%s: %s; the last snapshot is kept, and --resume goes on from it", args.output, error)
+        return 1
+    with undisturbed():
+        folder.keep(training, pictures)
+        folder.finish(training, about(args, training, pictures))
+    speed = (training.kimg - first) * 1000 / max(1e-9, time.monotonic() - begun)
+    log.info("%s: %.1f kimg, %.1f pictures a second", args.output, training.kimg, speed)
+    log.info("`phosphene play --model %s` plays it", args.output)
+    return code
+
+
+def kept_notes(args: argparse.Namespace, folder: Folder) -> dict[str, Any] | None:
+    """What the folder's training says of itself, if it is to go on. Raises Mistake where that and --resume disagree."""
+    if not args.resume:
+        if folder.state.exists() or (folder.path / "model.toml").exists():
+            raise Mistake(f"-o: {folder.path} holds a model already; --resume goes on with it, or name another folder")
+        return None
+    if not folder.state.is_file():
+        raise Mistake(f"--resume: there is no training in {folder.path} (no {folder.state})")
+    return read_notes(folder.state)
+
+
+def start_model(name: str) -> tuple[Path, dict[str, Tensor]]:
+    """The folder and the weights of the model to begin with."""
+    with located("--from"):
+        path = catalog.data("models", name)
+        return path, read_weights(path / "weights.safetensors", read_config(path / "model.toml"))
+
+
+def begin_from(training: Training, path: Path, weights: dict[str, Tensor]) -> None:
+    """Take over what fits, from the judge too if the model was trained here, and say what is new."""
+    new = begin_with(training, weights)
+    if len(new) == len(weights):
+        raise Mistake(f"--from: nothing in {path} fits this network; --size and --resolution may have to be as there")
+    state = path / "training" / "state.safetensors"
+    if state.is_file():
+        judge_with(training, read_tensors(state))
+    anew = "" if state.is_file() else "; so does the judge, because that model's is not there"
+    log.info("--from: %s, %d tensors begin anew%s", path, len(new), anew)
+
+
+def new_recipe(args: argparse.Namespace, pictures: int, resolution: int) -> Recipe:
+    return Recipe(
+        network=network(args.size, resolution),
+        batch=args.batch or (32 if resolution < 256 else 16),
+        rate=args.rate,
+        augment=args.augment or ("ada" if pictures < FEW else "none"),
+        flip=not args.no_flip,
+        frozen=args.freeze,
+        settle=2.0 if args.start else 0.0,
+        seed=args.seed,
+    )
+
+
+def about(args: argparse.Namespace, training: Training, pictures: Pictures) -> dict[str, Any]:
+    """What the model's card says besides the recipe."""
+    device = training.device
+    return {
+        "about": f"A network that learnt from {args.source}.",
+        "license": args.license or ("Apache-2.0" if args.source.startswith(WORLD) else "as its pictures'"),
+        "source": args.source,
+        "pictures": len(pictures),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "command": f"phosphene {shlex.join(sys.argv[1:])}",
+        "from": args.start,
+        "date": time.strftime("%Y-%m-%d"),
+    }

@@ -1,0 +1,1 @@
+"""Training: pictures in, a model folder out."""

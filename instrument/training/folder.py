@@ -1,0 +1,137 @@
+"""A training's folder: the model as it can be played, and in `training/` what is needed to go on."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instrument import __version__
+from instrument.images import sheet, write_jpeg
+from instrument.media import Movie
+from instrument.model import Config, write_tensors
+from instrument.training.pictures import Pictures
+from instrument.training.training import Training
+
+SEEDS = 64
+KEPT = 24  # snapshots of the way, thinned out as it gets longer
+TRUNCATION = 0.7
+
+
+class Folder:
+    """`models/NAME`: what the trainer writes there. Every file is written whole, or the one before stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.work = path, path / "training"
+        self.state, self.samples, self.way = self.work / "state.safetensors", self.work / "samples", path / "trajectory"
+
+    def begin(self) -> None:
+        for folder in (self.path, self.work, self.samples, self.way):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, training: Training, pictures: Pictures) -> None:
+        """A snapshot: everything to go on with, a point of the way, a line in the log, and pictures to look at."""
+        write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", training.kept())
+        self.thin()
+        seen = seeds(training, SEEDS, 1.0)
+        real = np.asarray(pictures.pixels[: SEEDS // 4])
+        write_jpeg(
+            self.samples / f"{training.kimg:08.2f}.jpg",
+            sheet(np.concatenate([real, seen]), 16 if len(real) == 16 else 8),
+        )
+        figures = {
+            "kimg": training.kimg,
+            "seconds": training.seconds,
+            "augmented": training.probability,
+            **training.log,
+        }
+        with (self.work / "log.csv").open("a", newline="", encoding="utf-8") as file:
+            row = csv.DictWriter(file, ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "real", "r1"])
+            if not file.tell():
+                row.writeheader()
+            row.writerow({name: f"{value:.5g}" for name, value in figures.items()})
+        training.save(self.state)  # last: it is what counts, and then the rest is there
+
+    def thin(self) -> None:
+        """Leave out every other point of the way when there are too many; the first and the last stay."""
+        points = sorted(self.way.glob("*.safetensors"))
+        if len(points) > KEPT:
+            for point in points[1:-1:2]:
+                point.unlink()
+
+    def finish(self, training: Training, about: dict[str, Any]) -> None:
+        """The model as it is now: weights, model.toml, card, preview and a walk."""
+        write_tensors(self.path / "weights.safetensors", training.kept())
+        (self.path / "model.toml").write_text(model_toml(training.recipe.network, about), "utf-8")
+        write_jpeg(self.path / "preview.jpg", sheet(seeds(training, 16, TRUNCATION), 4), 88)
+        walk(training, self.path / "walk.mp4")
+        (self.path / "README.md").write_text(card(self.path.name, training, about), "utf-8")
+
+
+def seeds(training: Training, count: int, truncation: float) -> NDArray[np.uint8]:
+    """The pictures of the first seeds, as they are when they are played: [N, 3, R, R]."""
+    width = training.recipe.network.z_dim
+    z = torch.cat([torch.randn(1, width, generator=torch.Generator().manual_seed(seed)) for seed in range(count)])
+    return eight_bit(training.pictures_of(z, truncation))
+
+
+def eight_bit(pictures: Tensor) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = pictures.add(1).mul(127.5).round_().clamp_(0, 255).byte().numpy()
+    return found
+
+
+def walk(training: Training, path: Path, seconds: float = 8.0, fps: float = 25.0, stops: int = 4) -> None:
+    """A closed walk through a few seeds, as a video file."""
+    points = torch.stack(
+        [
+            torch.randn(training.recipe.network.z_dim, generator=torch.Generator().manual_seed(seed))
+            for seed in range(stops)
+        ]
+    )
+    movie, frames = Movie(path, fps=fps), round(seconds * fps)
+    for start in range(0, frames, 16):
+        place = torch.arange(start, min(start + 16, frames)) / frames * stops
+        below, part = place.long(), (place % 1)[:, None]
+        part = part * part * (3 - 2 * part)
+        z = torch.lerp(points[below % stops], points[(below + 1) % stops], part)
+        for offset, picture in enumerate(eight_bit(training.pictures_of(z, TRUNCATION))):
+            movie.write(np.ascontiguousarray(picture.transpose(1, 2, 0)), (start + offset) / fps)
+    movie.close()
+
+
+def model_toml(config: Config, about: dict[str, Any]) -> str:
+    lines = [
+        f"about = {json.dumps(about['about'])}",
+        'generator = "stylegan2"',
+        f"license = {json.dumps(about['license'])}",
+        "",
+        "[stylegan2]",
+    ]
+    sizes = ("resolution", "z_dim", "w_dim", "channel_base", "channel_max", "mapping_layers")
+    lines += [f"{key} = {getattr(config, key)}" for key in sizes]
+    return "\n".join([*lines, f"clamp = {config.clamp:g}", ""])
+
+
+def card(name: str, training: Training, about: dict[str, Any]) -> str:
+    """The model's README: what it is, what it was made of, and how."""
+    config, recipe = training.recipe.network, training.recipe
+    numbers = sum(weight.numel() for weight in training.average.parameters())
+    rows = {
+        "Architecture": f"StyleGAN2, skip, {config.resolution} px, z {config.z_dim}, w {config.w_dim}, channel base"
+        f" {config.channel_base}, at most {config.channel_max} channels, {config.mapping_layers} mapping layers",
+        "Size": f"{numbers / 1e6:.2f} million numbers, kept as 16-bit floats",
+        "Data": f"{about['source']}, {about['pictures']} pictures",
+        "Trained": f"{training.kimg:.0f} kimg in {training.seconds / 60:.0f} minutes on {about['device']}",
+        "Recipe": f"batch {recipe.batch}, rate {recipe.rate:g}, R1 {recipe.penalty:.3g} every {recipe.r1_every} steps,"
+        f" mixing {recipe.mixing:g}, augmentation {recipe.augment}{', mirrored' if recipe.flip else ''}",
+        "Began from": about.get("from") or "random numbers",
+        "Licence": about["license"],
+        "Made with": f"`{about['command']}` of Phosphene {__version__}, {about['date']}",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    preview = f"![sixteen seeds at truncation {TRUNCATION}](preview.jpg)"
+    return f"# {name}\n\n{about['about']}\n\n{preview}\n\n| | |\n|---|---|\n{table}\n"

@@ -1,0 +1,60 @@
+"""The judge: what tells real pictures from made ones, and so teaches the generator."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from instrument.training.networks import Discriminator
+from instrument.training.projected import Projected
+from instrument.training.recipe import Recipe
+
+
+class Judge(nn.Module):
+    """One that learns to look from nothing (`plain`), one that looks with trained eyes (`projected`), or both at once."""
+
+    def __init__(self, recipe: Recipe, precision: torch.dtype) -> None:
+        super().__init__()
+        self.plain = Discriminator(recipe.network, precision) if recipe.judge != "projected" else None
+        self.eyes = Projected(precision) if recipe.judge != "plain" else None
+
+    def learns(self, on: bool, frozen: int = 0) -> None:
+        """Whether its weights get gradients; the `frozen` finest blocks never do."""
+        if self.plain:
+            self.plain.requires_grad_(on)
+            self.plain.freeze(frozen)
+        if self.eyes:
+            self.eyes.judges.requires_grad_(on)
+
+    def loss(self, real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
+        """How wrong it is about pictures [N, 3, R, R], and its scores of the real ones [N]."""
+        wrong, scores = real.new_zeros(()), real.new_zeros(len(real))
+        if self.eyes:
+            of_real, of_made = self.eyes(real), self.eyes(made)
+            wrong = wrong + F.relu(1 - of_real).mean() + F.relu(1 + of_made).mean()
+            scores = of_real.mean(1)
+        if self.plain:
+            scores = self.plain(real)
+            wrong = wrong + F.softplus(-scores).mean() + F.softplus(self.plain(made)).mean()
+        return wrong, scores
+
+    def disbelief(self, made: Tensor) -> Tensor:
+        """How well it sees through what is made: the generator's loss."""
+        found = made.new_zeros(())
+        if self.eyes:
+            # the eyes are blind to what is brighter than white, so that alone is held against it
+            found = found - self.eyes(made).mean() + 10 * F.relu(made.abs() - 1).square().mean()
+        if self.plain:
+            found = found + F.softplus(-self.plain(made)).mean()
+        return found
+
+    def steepness(self, real: Tensor) -> Tensor | None:
+        """R1 (Mescheder et al. 2018): the squared slope at real pictures, which is to be small. None if that is not needed."""
+        if self.plain is None:
+            return None
+        real = real.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.plain(real).sum(), real, create_graph=True)
+        return slope.square().sum((1, 2, 3)).mean()
+
+    def kept(self) -> dict[str, Tensor]:
+        """The tensors that learn or were drawn by chance: not the trained eyes, which come with their package."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("eyes.features.")}

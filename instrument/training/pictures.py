@@ -1,0 +1,178 @@
+"""Pictures to learn from: a folder, a zip, a video or a world, made square and kept in one file."""
+
+import hashlib
+import importlib
+import json
+import logging
+import pkgutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instrument.document import Mistake
+from instrument.images import SUFFIXES, read_picture, squared
+from instrument.media import VIDEO_SUFFIXES, frames_of
+from instrument.parameters import unknown
+from instrument.progress import progress
+
+log = logging.getLogger("phosphene")
+
+FEWEST = 16
+WORLD = "world:"
+
+
+@dataclass
+class Pictures:
+    """Square pictures `pixels` uint8 [N, 3, R, R], read from disk as they are needed, and the files that were no use."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    skipped: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, count: int, random: torch.Generator, flip: bool = False) -> Tensor:
+        """`count` of them by chance [N, 3, R, R], -1..1; with `flip` each is mirrored or not."""
+        which = torch.randint(len(self.pixels), (count,), generator=random)
+        found = torch.from_numpy(self.pixels[which.numpy()]).float() / 127.5 - 1
+        if not flip:
+            return found
+        mirrored = torch.rand(count, 1, 1, 1, generator=random) < 0.5
+        return torch.where(mirrored, found.flip(3), found)
+
+
+def open_pictures(source: str, resolution: int, folder: Path, *, count: int, device: torch.device) -> Pictures:
+    """All pictures of a source at a resolution, prepared in `folder` the first time and only read from then on.
+
+    `source` is a folder, a .zip, a video, or `world:NAME`, of which `count` pictures are drawn on `device`. Raises Mistake
+    if there is no such thing, or fewer than 16 pictures in it.
+    """
+    key = {"source": source, "resolution": resolution}
+    if source.startswith(WORLD):
+        made = world(source)
+        version = hashlib.sha256(Path(str(made.__file__)).read_bytes()).hexdigest()[:16]
+        key |= {"pictures": count, "version": version}
+    else:
+        key |= {"files": stamps(Path(source))}
+    file, about = folder / f"pictures-{resolution}.npy", folder / f"pictures-{resolution}.json"
+    if file.is_file() and about.is_file():
+        kept = json.loads(about.read_text("utf-8"))
+        if kept["key"] == key:
+            return Pictures(source, np.lib.format.open_memmap(file, "r"), kept["skipped"])
+    folder.mkdir(parents=True, exist_ok=True)
+    skipped: list[str] = []
+    if source.startswith(WORLD):
+        kept_pixels = drawn(made, resolution, count, device, file)
+    else:
+        kept_pixels = gathered(Path(source), resolution, skipped, file)
+    about.write_text(json.dumps({"key": key, "skipped": skipped}, indent=1), "utf-8")
+    return Pictures(source, kept_pixels, skipped)
+
+
+def worlds() -> list[str]:
+    """The names of the worlds there are: those files in `worlds/` that draw."""
+    package = importlib.import_module("instrument.training.worlds")
+    return [item.name for item in pkgutil.iter_modules(package.__path__) if item.name != "light"]
+
+
+def world(source: str) -> ModuleType:
+    """The module of `world:NAME`. Raises Mistake with the nearest name."""
+    name = source.removeprefix(WORLD)
+    if name not in worlds():
+        raise Mistake(unknown("world", name, worlds()))
+    return importlib.import_module(f"instrument.training.worlds.{name}")
+
+
+def factors_of(made: ModuleType, count: int, seed: int = 0) -> Tensor:
+    """What the first `count` pictures of a world are made of: [N, F] in 0..1, the same for every resolution."""
+    return torch.rand(count, len(made.FACTORS), generator=torch.Generator().manual_seed(seed))
+
+
+def drawn(made: ModuleType, resolution: int, count: int, device: torch.device, file: Path) -> NDArray[np.uint8]:
+    """A world's pictures, drawn into a file."""
+    factors, writing = factors_of(made, count), file.with_suffix(".writing.npy")
+    pixels = np.lib.format.open_memmap(writing, "w+", np.uint8, (count, 3, resolution, resolution))
+    together = 4 if device.type == "cpu" else 32
+    for start in progress(range(0, count, together), "drawing", f"{together} pictures"):
+        picture = made.render(factors[start : start + together].to(device), resolution)
+        pixels[start : start + together] = picture.mul(255).round_().byte().cpu().numpy()
+    return finished(pixels, writing, file)
+
+
+def gathered(source: Path, resolution: int, skipped: list[str], file: Path) -> NDArray[np.uint8]:
+    """The pictures of a folder, zip or video, made square, in a file. Those of no use are named in `skipped`."""
+    found = []
+    for name, pixels in progress(each(source), "reading", "picture"):
+        if isinstance(pixels, str):
+            skipped.append(f"{name}: {pixels}")
+            log.warning("%s: skipped, %s", name, pixels)
+            continue
+        found.append(squared(pixels, resolution).transpose(2, 0, 1))
+    if len(found) < FEWEST:
+        left = f" ({len(skipped)} files were no use)" if skipped else ""
+        raise Mistake(
+            f"{source}: {len(found)} pictures{left}; from fewer than {FEWEST} a network learns those by heart"
+            " and nothing else"
+        )
+    writing = file.with_suffix(".writing.npy")
+    pixels = np.lib.format.open_memmap(writing, "w+", np.uint8, (len(found), 3, resolution, resolution))
+    for index, picture in enumerate(found):
+        pixels[index] = picture
+    return finished(pixels, writing, file)
+
+
+def finished(pixels: np.memmap, writing: Path, file: Path) -> NDArray[np.uint8]:
+    pixels.flush()
+    del pixels
+    writing.replace(file)
+    return np.lib.format.open_memmap(file, "r")
+
+
+def each(source: Path) -> Iterator[tuple[str, NDArray[np.uint8] | str]]:
+    """Every picture of a source by name, or why it is of no use."""
+    if source.suffix.lower() in VIDEO_SUFFIXES:
+        try:
+            yield from ((f"{source}, frame {index}", pixels) for index, pixels in enumerate(frames_of(source)))
+        except ValueError as error:
+            raise Mistake(str(error)) from error
+    elif source.suffix.lower() == ".zip":
+        with zipfile.ZipFile(source) as archive:
+            for item in archive.infolist():
+                if Path(item.filename).suffix.lower() in SUFFIXES:
+                    yield f"{source}: {item.filename}", read(archive.read(item))
+    else:
+        for path in files(source):
+            yield str(path), read(path.read_bytes())
+
+
+def read(content: bytes) -> NDArray[np.uint8] | str:
+    try:
+        return read_picture(content)
+    except ValueError as error:
+        return str(error)
+
+
+def files(folder: Path) -> list[Path]:
+    """The picture files in a folder and in the folders in it, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def stamps(source: Path) -> str:
+    """What tells whether the files of a source have changed: names, sizes and times, as one number."""
+    if source.is_dir():
+        there = files(source)
+    elif source.is_file() and source.suffix.lower() in {".zip", *VIDEO_SUFFIXES}:
+        there = [source]
+    else:
+        kinds = "a folder of pictures, a .zip, a video or world:NAME"
+        raise Mistake(f"{source}: there is no such source; it can be {kinds} ({', '.join(worlds())})")
+    told = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in there]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -1,0 +1,44 @@
+"""The recipe of a training: everything that decides what comes out, apart from the pictures."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from instrument.model import Config
+
+Size = Literal["small", "medium", "stock"]
+Augment = Literal["ada", "diff", "none"]
+Judged = Literal["plain", "projected", "both"]
+SIZES: dict[Size, tuple[int, int, int, int]] = {  # channel base and most, width of z and w, mapping layers
+    "small": (4096, 128, 128, 4),
+    "medium": (8192, 128, 128, 4),
+    "stock": (32768, 512, 512, 8),
+}
+
+
+def network(size: Size, resolution: int) -> Config:
+    """The sizes of a generator by the name of its size."""
+    base, most, width, layers = SIZES[size]
+    return Config(resolution, width, width, base, most, layers, clamp=0.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained (Karras et al. 2020, both papers, unless said otherwise)."""
+
+    network: Config
+    judge: Judged = "plain"
+    batch: int = 32
+    rate: float = 0.002  # of both networks, at Adam with betas 0 and 0.99
+    r1: float | None = None  # weight of the gradient penalty; by the usual rule 0.0002 · resolution² / batch
+    r1_every: int = 16  # steps
+    mixing: float = 0.5  # share of pictures made of two styles
+    average: float = 10.0  # half-life of the running average, in kimg, and at most a twentieth of what has been seen
+    augment: Augment = "none"
+    flip: bool = True
+    frozen: int = 0  # finest blocks of the judge that do not learn (FreezeD, Mo et al. 2020)
+    settle: float = 0.0  # kimg for which a judge with new blocks learns alone
+    seed: int = 0
+
+    @property
+    def penalty(self) -> float:
+        return 0.0002 * self.network.resolution**2 / self.batch if self.r1 is None else self.r1

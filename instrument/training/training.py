@@ -1,0 +1,184 @@
+"""Training: a generator and its judge, step by step."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from instrument.model import Config, read_tensors, write_tensors
+from instrument.training.augment import Adaptive, augmented
+from instrument.training.judge import Judge
+from instrument.training.networks import Generator, fresh
+from instrument.training.recipe import Recipe
+
+
+class Source(Protocol):
+    """Where real pictures come from."""
+
+    def batch(self, count: int, random: torch.Generator, flip: bool) -> Tensor:
+        """pictures [N, 3, R, R], -1..1."""
+        ...
+
+
+class Training:
+    """What learns, and how far it is. One `step` is a batch for the judge and a batch for the generator.
+
+    Every step draws its chance from the seed and its own number, so a training that goes on from a saved state is the
+    one that was never stopped (on one device). Raises FloatingPointError when a loss is no number any more.
+    """
+
+    def __init__(self, recipe: Recipe, pictures: Source, device: torch.device, precision: torch.dtype) -> None:
+        self.recipe, self.pictures, self.device, self.precision = recipe, pictures, device, precision
+        torch.manual_seed(recipe.seed)
+        weights = fresh(recipe.network, recipe.seed)
+        self.generator = Generator(recipe.network, weights, precision).to(device)
+        self.judge = Judge(recipe, precision).to(device)
+        self.average = Generator(recipe.network, weights, precision).to(device).requires_grad_(False)
+        ratio = recipe.r1_every / (recipe.r1_every + 1)  # a lazy penalty is a step more (section 3.1)
+        self.makes = torch.optim.Adam(self.generator.parameters(), recipe.rate, (0.0, 0.99), fused=True)
+        learners = [weight for weight in self.judge.parameters() if weight.requires_grad]
+        self.judges = torch.optim.Adam(learners, recipe.rate * ratio, (0.0, 0.99**ratio), fused=True)
+        self.adaptive = Adaptive()
+        self.steps = 0
+        self.seconds = 0.0  # that it took: whoever steps adds to it
+        self.log: dict[str, float] = {}
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of real pictures that have been shown to the judge."""
+        return self.steps * self.recipe.batch / 1000
+
+    @property
+    def probability(self) -> float:
+        """How often pictures are augmented."""
+        return {"none": 0.0, "diff": 1.0, "ada": self.adaptive.probability}[self.recipe.augment]
+
+    def step(self) -> None:
+        recipe, n = self.recipe, self.recipe.batch
+        torch.manual_seed(recipe.seed * 1_000_003 + self.steps)
+        random = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.steps)
+        real = self.pictures.batch(n, random, recipe.flip).to(self.device)
+        made = self.made(n)
+
+        self.judge.learns(True, recipe.frozen)
+        self.judges.zero_grad()
+        seen = augmented(real, self.probability)
+        wrong, scores = self.judge.loss(seen, augmented(made.detach(), self.probability))
+        wrong.backward()
+        self.judges.step()
+        if self.steps % recipe.r1_every == 0:
+            self.penalise(seen)
+        self.judge.learns(False)
+
+        self.note(loss_judge=wrong.item(), real=scores.mean().item())
+        if self.kimg >= recipe.settle:
+            self.makes.zero_grad()
+            fooled = self.judge.disbelief(augmented(made, self.probability))
+            fooled.backward()
+            self.makes.step()
+            self.follow()
+            self.note(loss_generator=fooled.item())
+        self.steps += 1
+        if recipe.augment == "ada":
+            self.adaptive.hear(scores.detach())
+            if self.steps % self.adaptive.EVERY == 0:
+                self.adaptive.adjust()
+
+    def made(self, count: int) -> Tensor:
+        """Pictures of the generator as it is, with gradients; some are made of two styles."""
+        recipe = self.recipe
+        z = torch.randn(2 * count, recipe.network.z_dim, device=self.device)
+        w = self.generator.map(z)  # [2*N, w_dim]
+        self.generator["mapping.w_avg"].lerp_(w.detach().mean(0), 0.005)
+        rows = recipe.network.num_ws
+        first = torch.randint(1, rows, (count, 1), device=self.device)
+        first = torch.where(torch.rand(count, 1, device=self.device) < recipe.mixing, first, rows)
+        other = torch.arange(rows, device=self.device)[None] >= first  # [N, num_ws]
+        both = torch.where(other[:, :, None], w[count:, None], w[:count, None])
+        pictures: Tensor = self.generator.synthesize(both)
+        return pictures
+
+    def penalise(self, real: Tensor) -> None:
+        """Pull the judge towards being flat around real pictures."""
+        self.judges.zero_grad()
+        steepness = self.judge.steepness(real)
+        if steepness is None:
+            return
+        (steepness * (self.recipe.penalty / 2 * self.recipe.r1_every)).backward()
+        self.judges.step()
+        self.note(r1=steepness.item())
+
+    def follow(self) -> None:
+        """The running average of the generator, which is what is kept (Karras et al. 2018, section 4.1)."""
+        half_life = min(self.recipe.average, self.kimg / 20) * 1000
+        keep = 0.5 ** (self.recipe.batch / max(half_life, 1e-8))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - keep)
+            for mine, its in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+                mine.copy_(its)
+
+    def note(self, **figures: float) -> None:
+        """Keep figures, smoothed over about a hundred steps."""
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f"{name} is {value} after {self.kimg:.1f} kimg")
+            self.log[name] = value + 0.99 * (self.log.get(name, value) - value)
+
+    @torch.no_grad()
+    def pictures_of(self, z: Tensor, truncation: float = 1.0) -> Tensor:
+        """What the averaged generator makes of z [N, z_dim]: [N, 3, R, R], -1..1 on the CPU."""
+        found = []
+        for part in z.to(self.device).split(16):
+            w = self.average.map(part)
+            w = self.average["mapping.w_avg"].lerp(w, truncation)[:, None].expand(-1, self.recipe.network.num_ws, -1)
+            found.append(self.average.synthesize(w, None).float().cpu())
+        return torch.cat(found)
+
+    def kept(self) -> dict[str, Tensor]:
+        """The averaged generator's weights as a model folder holds them: 16-bit floats."""
+        return {name: weight.half() for name, weight in self.average.weights().items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that go on."""
+        parts = {
+            "generator": self.generator.state_dict(),
+            "average": self.average.state_dict(),
+            "judge": self.judge.kept(),
+        }
+        found = {f"{part}.{name}": value for part, net in parts.items() for name, value in net.items()}
+        for part, optimizer in {"makes": self.makes, "judges": self.judges}.items():
+            for index, item in optimizer.state_dict()["state"].items():
+                found |= {f"{part}.{index}.{key}": value for key, value in item.items()}
+        return found
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from these."""
+        parts = {"generator": self.generator, "judge": self.judge, "average": self.average}
+        for part, net in parts.items():
+            own = {name.removeprefix(part + "."): value for name, value in state.items() if name.startswith(part + ".")}
+            net.load_state_dict(own, strict=part != "judge")
+        for part, optimizer in {"makes": self.makes, "judges": self.judges}.items():
+            items: dict[int, dict[str, Tensor]] = {}
+            for name, value in state.items():
+                if name.startswith(part + "."):
+                    _, index, key = name.split(".")
+                    items.setdefault(int(index), {})[key] = value
+            optimizer.load_state_dict({"state": items, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def save(self, path: Path) -> None:
+        """Write everything, whole or not at all."""
+        notes = {"steps": self.steps, "seconds": self.seconds, "log": self.log}
+        notes |= {"adaptive": vars(self.adaptive), "recipe": asdict(self.recipe)}
+        write_tensors(path, self.state(), notes)
+
+    def load(self, path: Path, notes: dict[str, Any]) -> None:
+        self.restore(read_tensors(path))
+        self.steps, self.seconds, self.log = notes["steps"], notes["seconds"], notes["log"]
+        vars(self.adaptive).update(notes["adaptive"])
+
+
+def saved_recipe(notes: dict[str, Any]) -> Recipe:
+    return Recipe(**{**notes["recipe"], "network": Config(**notes["recipe"]["network"])})

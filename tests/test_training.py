@@ -1,0 +1,151 @@
+"""Training: it learns, it goes on exactly where it was, and it stops before it spoils what it has."""
+
+import numpy as np
+import pytest
+import torch
+
+from instrument.model import Config, read_notes
+from instrument.training.augment import Adaptive, augmented
+from instrument.training.grow import begin_with, judge_with
+from instrument.training.pictures import Pictures
+from instrument.training.recipe import Recipe
+from instrument.training.training import Training, saved_recipe
+
+CPU = torch.device("cpu")
+SMALL = Config(16, 8, 8, 128, 16, 2, clamp=0.0)
+
+
+def recipe(**changes):
+    return Recipe(**{"network": SMALL, "batch": 8, "r1_every": 2, **changes})
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Discs of any colour in the middle, on black."""
+    random, (y, x) = np.random.default_rng(1), np.mgrid[-1:1:16j, -1:1:16j]
+    disc = np.clip(3 - 5 * np.hypot(x, y), 0, 1)
+    colours = random.integers(100, 256, (64, 3, 1, 1))
+    return Pictures("discs", (disc * colours).astype(np.uint8))
+
+
+def training(pictures, **changes):
+    return Training(recipe(**changes), pictures, CPU, torch.float32)
+
+
+def steps(one, count):
+    for _ in range(count):
+        one.step()
+    return one
+
+
+def test_it_learns_where_the_light_is(pictures):
+    one = steps(training(pictures, average=0.1), 150)
+    z = torch.randn(16, 8, generator=torch.Generator().manual_seed(1))
+    found = one.pictures_of(z).mean(1)  # [N, h, w]
+    assert found[:, 6:10, 6:10].mean() > found[:, :3, :3].mean() + 0.5
+    assert one.kimg == pytest.approx(1.2)
+    assert one.log.keys() == {"loss_judge", "loss_generator", "real", "r1"}
+
+
+@pytest.mark.parametrize("augment", ["none", "ada", "diff"])
+def test_a_training_that_goes_on_is_the_one_that_never_stopped(pictures, tmp_path, augment):
+    whole = steps(training(pictures, augment=augment), 9)
+    first = steps(training(pictures, augment=augment), 5)
+    first.save(tmp_path / "state.safetensors")
+    notes = read_notes(tmp_path / "state.safetensors")
+    second = Training(saved_recipe(notes), pictures, CPU, torch.float32)
+    second.load(tmp_path / "state.safetensors", notes)
+    steps(second, 4)
+    assert second.steps == 9
+    assert second.log == pytest.approx(whole.log)
+    for name, weight in whole.state().items():
+        assert torch.equal(weight, second.state()[name]), name
+
+
+def test_a_loss_that_is_no_number_stops_it(pictures):
+    one = steps(training(pictures), 1)
+    with torch.no_grad():
+        one.judge.plain.head[2].bias.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match=r"loss_judge is nan after 0\.0 kimg"):
+        one.step()
+
+
+def test_a_state_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
+    one, path = steps(training(pictures), 1), tmp_path / "state.safetensors"
+    one.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("instrument.model.save_file", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        steps(one, 1).save(path)
+    assert path.read_bytes() == before
+
+
+def test_the_average_follows_with_its_half_life(pictures):
+    one = training(pictures, average=0.08)
+    steps(one, 300)  # so that the start no longer counts
+    name = "synthesis/b16/torgb/bias"
+    before, own = getattr(one.average, name).clone(), getattr(one.generator, name)
+    with torch.no_grad():
+        own.add_(1.0)
+    gap = (own - before).clone()
+    for _ in range(10):  # 10 batches of 8 are 0.08 kimg
+        one.follow()
+    assert torch.allclose(own - getattr(one.average, name), gap / 2, rtol=0.01, atol=1e-3)
+
+
+def test_a_larger_network_begins_with_the_smaller_one_s_pictures(pictures):
+    small = steps(training(pictures), 3)
+    config = Config(32, 8, 8, 128, 16, 2, clamp=0.0)
+    large = Training(
+        Recipe(network=config, batch=8), Pictures("", np.zeros((16, 3, 32, 32), np.uint8)), CPU, torch.float32
+    )
+    new = begin_with(large, small.average.weights())
+    assert new
+    assert all(name.startswith("synthesis.b32.") for name in new)
+    z = torch.randn(4, 8)
+    halved = torch.nn.functional.avg_pool2d(large.pictures_of(z), 2)
+    assert (halved - small.pictures_of(z)).abs().mean() < 0.15 * small.pictures_of(z).std()
+    judge_with(large, small.state())
+    pairs = zip(large.judge.plain.blocks[1:].parameters(), small.judge.plain.blocks.parameters(), strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+    steps(large, 2)
+
+
+def test_while_the_judge_settles_the_generator_stays(pictures):
+    one = training(pictures, settle=0.02)
+    before = [weight.clone() for weight in one.generator.parameters()]
+    steps(one, 2)
+    assert all(map(torch.equal, before, one.generator.parameters()))
+    steps(one, 2)
+    assert not any(torch.equal(old, new) for old, new in zip(before[:1], one.generator.parameters(), strict=False))
+
+
+# --- augmentation
+
+
+def test_without_probability_nothing_is_augmented():
+    pictures = torch.rand(4, 3, 16, 16)
+    assert augmented(pictures, 0.0) is pictures
+
+
+@pytest.mark.parametrize("probability", [0.3, 1.0])
+def test_augmented_pictures_keep_shape_and_slope_and_about_so_many_are_changed(probability):
+    pictures = torch.rand(200, 3, 16, 16, requires_grad=True)
+    found = augmented(pictures, probability)
+    assert found.shape == pictures.shape
+    changed = ((found - pictures).abs().flatten(1).amax(1) > 1e-3).float().mean()
+    assert changed == pytest.approx(1 - (1 - probability) ** 3, abs=0.12)
+    found.sum().backward()
+    assert pictures.grad.isfinite().all()
+
+
+def test_the_adaptive_probability_rises_while_the_judge_knows_the_pictures_and_falls_when_not():
+    adaptive = Adaptive()
+    for _ in range(100):
+        adaptive.hear(torch.ones(1000))
+        adaptive.adjust()
+    assert adaptive.probability == pytest.approx(0.2)
+    for _ in range(50):
+        adaptive.hear(torch.cat([torch.ones(700), -torch.ones(300)]))
+        adaptive.adjust()
+    assert adaptive.probability == pytest.approx(0.1)
