@@ -7,6 +7,7 @@ import torch
 from instrument.model import Config, read_notes
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.grow import begin_with, judge_with
+from instrument.training.pairs import placed
 from instrument.training.pictures import Pictures
 from instrument.training.recipe import Recipe
 from instrument.training.training import Training, saved_recipe
@@ -82,7 +83,7 @@ def test_a_state_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch)
 
 def test_the_average_follows_with_its_half_life(pictures):
     one = training(pictures, average=0.08)
-    steps(one, 300)  # so that the start no longer counts
+    one.steps = 10_000  # so that the start no longer counts
     name = "synthesis/b16/torgb/bias"
     before, own = getattr(one.average, name).clone(), getattr(one.generator, name)
     with torch.no_grad():
@@ -118,6 +119,18 @@ def test_while_the_judge_settles_the_generator_stays(pictures):
     assert all(map(torch.equal, before, one.generator.parameters()))
     steps(one, 2)
     assert not any(torch.equal(old, new) for old, new in zip(before[:1], one.generator.parameters(), strict=False))
+
+
+def test_with_pairs_each_point_learns_its_own_picture(pictures):
+    """Discs whose brightness is a factor: after a little while the brightness of z's first axis."""
+    brightness = torch.rand(64, 1, generator=torch.Generator().manual_seed(1))
+    disc = pictures.pixels.max((0, 1))[None, None] / 255.0
+    pixels = (disc * (60 + 195 * brightness.numpy()[:, :, None, None])).repeat(3, 1).astype(np.uint8)
+    one = steps(Training(recipe(pairing=20.0, average=0.05), Pictures("", pixels, brightness), CPU, torch.float32), 250)
+    wanted = torch.tensor([[0.1], [0.5], [0.9]])
+    found = one.pictures_of(placed(wanted, 8))[:, :, 6:10, 6:10].mean((1, 2, 3))
+    assert found[0] < found[1] < found[2]
+    assert "difference" in one.log
 
 
 # --- augmentation

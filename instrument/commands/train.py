@@ -56,6 +56,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment", choices=list(get_args(Augment)), help="(default: ada under 2,000 pictures, or none)"
     )
+    parser.add_argument(
+        "--pairing",
+        type=float,
+        metavar="W",
+        help="how closely a world's factors are followed (default: 20; 0: not at all)",
+    )
     parser.add_argument("--no-flip", action="store_true", help="the pictures must not be mirrored: they hold writing")
     parser.add_argument("--pictures", type=int, default=10_000, metavar="N", help="of a world (default: 10000)")
     parser.add_argument("--batch", type=int, metavar="N", help="pictures at a time (default: 32, from 256 px 16)")
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     start = start_model(args.start) if args.start else None
     folder.begin()
     pictures = open_pictures(args.source, resolution, folder.work, count=args.pictures, device=device)
-    recipe = recipe or new_recipe(args, len(pictures), resolution)
+    recipe = recipe or new_recipe(args, pictures, resolution)
     training = Training(recipe, pictures, device, fastest(device))
     if kept:
         training.load(folder.state, kept)
@@ -154,14 +160,16 @@ def begin_from(training: Training, path: Path, weights: dict[str, Tensor]) -> No
     log.info("--from: %s, %d tensors begin anew%s", path, len(new), anew)
 
 
-def new_recipe(args: argparse.Namespace, pictures: int, resolution: int) -> Recipe:
+def new_recipe(args: argparse.Namespace, pictures: Pictures, resolution: int) -> Recipe:
+    paired = 20.0 if args.pairing is None else args.pairing
     return Recipe(
         network=network(args.size, resolution),
         batch=args.batch or (32 if resolution < 256 else 16),
         rate=args.rate,
-        augment=args.augment or ("ada" if pictures < FEW else "none"),
+        augment=args.augment or ("ada" if len(pictures) < FEW else "none"),
         flip=not args.no_flip,
         frozen=args.freeze,
+        pairing=0.0 if pictures.factors is None else paired,
         settle=2.0 if args.start else 0.0,
         seed=args.seed,
     )

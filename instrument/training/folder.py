@@ -18,6 +18,7 @@ from instrument.training.pictures import Pictures
 from instrument.training.training import Training
 
 SEEDS = 64
+COLUMNS = ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "difference", "real", "r1"]
 KEPT = 24  # snapshots of the way, thinned out as it gets longer
 TRUNCATION = 0.7
 
@@ -50,10 +51,10 @@ class Folder:
             **training.log,
         }
         with (self.work / "log.csv").open("a", newline="", encoding="utf-8") as file:
-            row = csv.DictWriter(file, ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "real", "r1"])
+            row = csv.DictWriter(file, COLUMNS)
             if not file.tell():
                 row.writeheader()
-            row.writerow({name: f"{value:.5g}" for name, value in figures.items()})
+            row.writerow({name: f"{figures[name]:.5g}" for name in COLUMNS if name in figures})
         training.save(self.state)  # last: it is what counts, and then the rest is there
 
     def thin(self) -> None:

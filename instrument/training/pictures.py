@@ -30,10 +30,14 @@ WORLD = "world:"
 
 @dataclass
 class Pictures:
-    """Square pictures `pixels` uint8 [N, 3, R, R], read from disk as they are needed, and the files that were no use."""
+    """Square pictures `pixels` uint8 [N, 3, R, R], read from disk as they are needed, and the files that were no use.
+
+    Those of a world come with their `factors` [N, F].
+    """
 
     name: str
     pixels: NDArray[np.uint8]
+    factors: Tensor | None = None
     skipped: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -41,12 +45,17 @@ class Pictures:
 
     def batch(self, count: int, random: torch.Generator, flip: bool = False) -> Tensor:
         """`count` of them by chance [N, 3, R, R], -1..1; with `flip` each is mirrored or not."""
-        which = torch.randint(len(self.pixels), (count,), generator=random)
-        found = torch.from_numpy(self.pixels[which.numpy()]).float() / 127.5 - 1
+        found, _ = self.pairs(count, random)
         if not flip:
             return found
         mirrored = torch.rand(count, 1, 1, 1, generator=random) < 0.5
         return torch.where(mirrored, found.flip(3), found)
+
+    def pairs(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """`count` of them by chance [N, 3, R, R], -1..1, and their factors [N, F] (none: [N, 0])."""
+        which = torch.randint(len(self.pixels), (count,), generator=random)
+        found = torch.from_numpy(self.pixels[which.numpy()]).float() / 127.5 - 1
+        return found, torch.zeros(count, 0) if self.factors is None else self.factors[which]
 
 
 def open_pictures(source: str, resolution: int, folder: Path, *, count: int, device: torch.device) -> Pictures:
@@ -55,9 +64,10 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
     `source` is a folder, a .zip, a video, or `world:NAME`, of which `count` pictures are drawn on `device`. Raises Mistake
     if there is no such thing, or fewer than 16 pictures in it.
     """
-    key = {"source": source, "resolution": resolution}
+    key, factors = {"source": source, "resolution": resolution}, None
     if source.startswith(WORLD):
         made = world(source)
+        factors = factors_of(made, count)
         version = hashlib.sha256(Path(str(made.__file__)).read_bytes()).hexdigest()[:16]
         key |= {"pictures": count, "version": version}
     else:
@@ -66,7 +76,7 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
     if file.is_file() and about.is_file():
         kept = json.loads(about.read_text("utf-8"))
         if kept["key"] == key:
-            return Pictures(source, np.lib.format.open_memmap(file, "r"), kept["skipped"])
+            return Pictures(source, np.lib.format.open_memmap(file, "r"), factors, kept["skipped"])
     folder.mkdir(parents=True, exist_ok=True)
     skipped: list[str] = []
     if source.startswith(WORLD):
@@ -74,7 +84,7 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
     else:
         kept_pixels = gathered(Path(source), resolution, skipped, file)
     about.write_text(json.dumps({"key": key, "skipped": skipped}, indent=1), "utf-8")
-    return Pictures(source, kept_pixels, skipped)
+    return Pictures(source, kept_pixels, factors, skipped)
 
 
 def worlds() -> list[str]:

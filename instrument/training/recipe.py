@@ -36,6 +36,7 @@ class Recipe:
     augment: Augment = "none"
     flip: bool = True
     frozen: int = 0  # finest blocks of the judge that do not learn (FreezeD, Mo et al. 2020)
+    pairing: float = 0.0  # weight of the difference between a world's pictures and those made of the same factors
     settle: float = 0.0  # kimg for which a judge with new blocks learns alone
     seed: int = 0
 

@@ -12,6 +12,7 @@ from instrument.model import Config, read_tensors, write_tensors
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.judge import Judge
 from instrument.training.networks import Generator, fresh
+from instrument.training.pairs import placed, unlike
 from instrument.training.recipe import Recipe
 
 
@@ -20,6 +21,10 @@ class Source(Protocol):
 
     def batch(self, count: int, random: torch.Generator, flip: bool) -> Tensor:
         """pictures [N, 3, R, R], -1..1."""
+        ...
+
+    def pairs(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """pictures [N, 3, R, R], -1..1, and what they are made of [N, F], 0..1."""
         ...
 
 
@@ -60,8 +65,12 @@ class Training:
         recipe, n = self.recipe, self.recipe.batch
         torch.manual_seed(recipe.seed * 1_000_003 + self.steps)
         random = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.steps)
-        real = self.pictures.batch(n, random, recipe.flip).to(self.device)
-        made = self.made(n)
+        if recipe.pairing:
+            real, factors = (item.to(self.device) for item in self.pictures.pairs(n, random))
+            made = self.made(placed(factors, recipe.network.z_dim), mixing=0.0)
+        else:
+            real = self.pictures.batch(n, random, recipe.flip).to(self.device)
+            made = self.made(torch.randn(n, recipe.network.z_dim, device=self.device), recipe.mixing)
 
         self.judge.learns(True, recipe.frozen)
         self.judges.zero_grad()
@@ -77,6 +86,10 @@ class Training:
         if self.kimg >= recipe.settle:
             self.makes.zero_grad()
             fooled = self.judge.disbelief(augmented(made, self.probability))
+            if recipe.pairing:
+                difference = unlike(made, real)
+                fooled = fooled + recipe.pairing * difference
+                self.note(difference=difference.item())
             fooled.backward()
             self.makes.step()
             self.follow()
@@ -87,19 +100,16 @@ class Training:
             if self.steps % self.adaptive.EVERY == 0:
                 self.adaptive.adjust()
 
-    def made(self, count: int) -> Tensor:
-        """Pictures of the generator as it is, with gradients; some are made of two styles."""
-        recipe = self.recipe
-        z = torch.randn(2 * count, recipe.network.z_dim, device=self.device)
-        w = self.generator.map(z)  # [2*N, w_dim]
+    def made(self, z: Tensor, mixing: float) -> Tensor:
+        """Pictures [N, 3, R, R] of z [N, z_dim], with gradients; a share `mixing` of them takes its finer rows from another."""
+        w = self.generator.map(z)  # [N, w_dim]
         self.generator["mapping.w_avg"].lerp_(w.detach().mean(0), 0.005)
-        rows = recipe.network.num_ws
+        count, rows = len(z), self.recipe.network.num_ws
         first = torch.randint(1, rows, (count, 1), device=self.device)
-        first = torch.where(torch.rand(count, 1, device=self.device) < recipe.mixing, first, rows)
+        first = torch.where(torch.rand(count, 1, device=self.device) < mixing, first, rows)
         other = torch.arange(rows, device=self.device)[None] >= first  # [N, num_ws]
-        both = torch.where(other[:, :, None], w[count:, None], w[:count, None])
-        pictures: Tensor = self.generator.synthesize(both)
-        return pictures
+        both = torch.where(other[:, :, None], w.roll(1, 0)[:, None], w[:, None])  # [N, num_ws, w_dim]
+        return self.generator.synthesize(both)
 
     def penalise(self, real: Tensor) -> None:
         """Pull the judge towards being flat around real pictures."""
