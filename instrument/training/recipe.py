@@ -18,7 +18,7 @@ SIZES: dict[Size, tuple[int, int, int, int]] = {  # channel base and most, width
 def network(size: Size, resolution: int) -> Config:
     """The sizes of a generator by the name of its size."""
     base, most, width, layers = SIZES[size]
-    return Config(resolution, width, width, base, most, layers, clamp=0.0)
+    return Config(resolution, width, width, base, most, layers, clamp=256.0)
 
 
 @dataclass(frozen=True)
