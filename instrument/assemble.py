@@ -61,6 +61,8 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     generator = model(*model_named(patch, scene, show.model), show.device)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
+    if patch.bends:
+        catalog.ops()  # now, so that a file that is broken is said to be, and not the patch that looks into it
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
     owners = owned(patch, walk, generator, modulators, slots)
     matrix = routed(patch, owners)
@@ -186,7 +188,6 @@ def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
 
 def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     """A slot, held against the ops there are and the layers that the model has."""
-    catalog.ops()  # first, so that a file that is broken is said to be, and not the patch that happens to look into it
     with located(bent.where):
         found = catalog.op(bent.op)
     layers = generator.layers()

@@ -91,11 +91,10 @@ def data(kind: Data, name: str) -> Path:
 
     Raises Unknown with the nearest name, and what there is.
     """
-    path = Path(name)
-    a_model = kind == "models" and path.is_dir() and (len(path.parts) > 1 or (path / "model.toml").exists())
+    path, listed = Path(name), names(kind)
+    a_model = kind == "models" and path.is_dir() and (name not in listed or (path / "model.toml").exists())
     if name and path.exists() and (path.suffix == ".toml" or a_model):
         return path
-    listed = names(kind)
     if name not in listed:
         raise Unknown(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))
     return listed[name]

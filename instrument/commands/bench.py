@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def machine(device: torch.device) -> dict[str, Any]:
     """What the figures were taken on."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -61,8 +61,10 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """The name of the processor as its maker has it, where the system tells."""
+def device_name(device: torch.device) -> str:
+    """The name of the GPU, or of the processor as its maker has it, where the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):

@@ -26,7 +26,7 @@ from instrument.plugs import Unavailable
 from instrument.progress import progress
 from instrument.training import score
 from instrument.training.features import Features
-from instrument.training.pictures import open_pictures
+from instrument.training.pictures import eight_bit, open_pictures, signed
 
 log = logging.getLogger("phosphene")
 
@@ -44,11 +44,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE", help="write the nearest pairs, made and real, as a picture"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the sheet if it is there already")
     options.add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     generator = model(args.model, "MODEL", options.device(args.device))
+    if args.json:
+        options.check_figures(args.json, "fd_efficientnet_lite0", "--json")
+    if args.sheet:
+        options.check_writable(args.sheet, args.overwrite, "--sheet")
     try:
         features = Features()
     except Unavailable as missing:
@@ -65,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     log.info("looking at %d pictures of each", count)
     one, two, found = (
         score.vectors(features, progress(part.split(TOGETHER), "looking", f"{TOGETHER} pictures"))
-        for part in (to_float(real[:count]), to_float(real[count:]), made)
+        for part in (signed(real[:count]), signed(real[count:]), made)
     )
     copies, nearest = score.copied(one, found)
     figures = {
@@ -90,12 +95,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def to_float(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(pixels).float() / 127.5 - 1
-
-
 def write_pairs(path: Path, made: torch.Tensor, real: np.ndarray, nearest: np.ndarray) -> None:
     """Made pictures beside the real ones nearest to them."""
-    own = made[:PAIRS].add(1).mul(127.5).round().byte().numpy()
-    pairs = np.stack([own, real[nearest[:PAIRS]]], 1).reshape(-1, *real.shape[1:])
+    pairs = np.stack([eight_bit(made[:PAIRS]), real[nearest[:PAIRS]]], 1).reshape(-1, *real.shape[1:])
     write_jpeg(path, sheet(pairs, 8), 90)

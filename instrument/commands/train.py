@@ -14,23 +14,25 @@ import logging
 import shlex
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from instrument import catalog, options
 from instrument.commands import undisturbed
-from instrument.commands.bench import processor
+from instrument.commands.bench import device_name
 from instrument.document import Mistake, located
-from instrument.model import read_config, read_notes, read_tensors, read_weights
+from instrument.model import Config, read_config, read_notes, read_tensors, read_weights
+from instrument.plugs import Unavailable
 from instrument.progress import bar
 from instrument.training.folder import Folder
 from instrument.training.grow import begin_with, judge_with
+from instrument.training.pairs import width
 from instrument.training.pictures import WORLD, Pictures, open_pictures
 from instrument.training.precision import fastest
-from instrument.training.recipe import SIZES, Augment, Recipe, network
+from instrument.training.recipe import SIZES, Augment, Judged, Recipe, network
 from instrument.training.training import Training, saved_recipe
 
 log = logging.getLogger("phosphene")
@@ -43,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the model folder to make")
     parser.add_argument("--resume", action="store_true", help="go on with the training that OUT holds")
     parser.add_argument("--resolution", type=int, choices=[64, 128, 256, 512], help="of the pictures (default: 256)")
-    parser.add_argument("--size", choices=list(SIZES), default="small", help="of the network (default: small)")
+    parser.add_argument("--size", choices=list(SIZES), help="of the network (default: as --from, or small)")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=options.positive, metavar="M", help="stop after so many minutes")
     length.add_argument(
@@ -54,18 +56,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--freeze", type=int, default=0, metavar="N", help="finest blocks of the judge that do not learn"
     )
     parser.add_argument(
+        "--judge", choices=list(get_args(Judged)), help="what looks at the pictures (default: plain; of a world, none)"
+    )
+    parser.add_argument(
         "--augment", choices=list(get_args(Augment)), help="(default: ada under 2,000 pictures, or none)"
     )
     parser.add_argument(
         "--pairing",
         type=float,
         metavar="W",
-        help="how closely a world's factors are followed (default: 20; 0: not at all)",
+        help="how closely a world's pictures are followed (default: 20; 0: not at all)",
     )
     parser.add_argument("--no-flip", action="store_true", help="the pictures must not be mirrored: they hold writing")
     parser.add_argument("--pictures", type=int, default=10_000, metavar="N", help="of a world (default: 10000)")
-    parser.add_argument("--batch", type=int, metavar="N", help="pictures at a time (default: 32, from 256 px 16)")
-    parser.add_argument("--rate", type=options.positive, default=0.002, help="how fast it learns (default: 0.002)")
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pictures at a time (default: 32; 16 of a world or from 256 px)"
+    )
+    parser.add_argument(
+        "--rate", type=options.positive, help="how fast it learns (default: 0.002, or 0.004 without a judge)"
+    )
     parser.add_argument(
         "--snapshot", type=options.positive, default=4.0, metavar="M", help="minutes between snapshots (default: 4)"
     )
@@ -82,12 +91,15 @@ def run(args: argparse.Namespace) -> int:
     start = start_model(args.start) if args.start else None
     folder.begin()
     pictures = open_pictures(args.source, resolution, folder.work, count=args.pictures, device=device)
-    recipe = recipe or new_recipe(args, pictures, resolution)
-    training = Training(recipe, pictures, device, fastest(device))
+    recipe = recipe or new_recipe(args, pictures, resolution, start)
+    try:
+        training = Training(recipe, pictures, device, fastest(device))
+    except Unavailable as missing:
+        raise Mistake(str(missing)) from missing
     if kept:
         training.load(folder.state, kept)
     elif start:
-        begin_from(training, *start)
+        begin_from(training, start)
     log.info(
         "%s: %d pictures of %d px, on the %s in %s",
         args.source,
@@ -115,14 +127,14 @@ def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse
                 shown.set_postfix_str(f"{training.kimg:.1f} kimg")
                 if now - told > 60 * args.snapshot:
                     told = now
-                    folder.keep(training, pictures)
+                    folder.keep(training, pictures, about(args, training, pictures))
     except KeyboardInterrupt:
         code = 130
     except FloatingPointError as error:
         log.error("%s: %s; the last snapshot is kept, and --resume goes on from it", args.output, error)
         return 1
     with undisturbed():
-        folder.keep(training, pictures)
+        folder.keep(training, pictures, about(args, training, pictures))
         folder.finish(training, about(args, training, pictures))
     speed = (training.kimg - first) * 1000 / max(1e-9, time.monotonic() - begun)
     log.info("%s: %.1f kimg, %.1f pictures a second", args.output, training.kimg, speed)
@@ -141,49 +153,76 @@ def kept_notes(args: argparse.Namespace, folder: Folder) -> dict[str, Any] | Non
     return read_notes(folder.state)
 
 
-def start_model(name: str) -> tuple[Path, dict[str, Tensor]]:
-    """The folder and the weights of the model to begin with."""
+@dataclass(frozen=True)
+class Start:
+    """The model to begin with."""
+
+    path: Path
+    network: Config
+    weights: dict[str, Tensor]
+
+
+def start_model(name: str) -> Start:
     with located("--from"):
         path = catalog.data("models", name)
-        return path, read_weights(path / "weights.safetensors", read_config(path / "model.toml"))
+        config = read_config(path / "model.toml")
+        return Start(path, config, read_weights(path / "weights.safetensors", config))
 
 
-def begin_from(training: Training, path: Path, weights: dict[str, Tensor]) -> None:
+def begin_from(training: Training, start: Start) -> None:
     """Take over what fits, from the judge too if the model was trained here, and say what is new."""
-    new = begin_with(training, weights)
-    if len(new) == len(weights):
-        raise Mistake(f"--from: nothing in {path} fits this network; --size and --resolution may have to be as there")
-    state = path / "training" / "state.safetensors"
-    if state.is_file():
-        judge_with(training, read_tensors(state))
-    anew = "" if state.is_file() else "; so does the judge, because that model's is not there"
-    log.info("--from: %s, %d tensors begin anew%s", path, len(new), anew)
+    new = begin_with(training, start.weights)
+    if len(new) == len(start.weights):
+        raise Mistake(f"--from: nothing in {start.path} fits this network; leave --size to be as it is there")
+    file, anew = start.path / "training" / "state.safetensors", ""
+    if training.recipe.judge != "none":
+        state = read_tensors(file) if file.is_file() else {}
+        judge_with(training, state)
+        if not any(name.startswith("judge.") for name in state):
+            anew = "; so does the judge, because that model's is not there"
+    log.info("--from: %s, %d tensors begin anew%s", start.path, len(new), anew)
 
 
-def new_recipe(args: argparse.Namespace, pictures: Pictures, resolution: int) -> Recipe:
-    paired = 20.0 if args.pairing is None else args.pairing
+def new_recipe(args: argparse.Namespace, pictures: Pictures, resolution: int, start: Start | None) -> Recipe:
+    """What was asked for, and for the rest what has been found to be good (docs/training.md)."""
+    factors = 0 if pictures.factors is None or args.pairing == 0 else pictures.factors.shape[1]
+    judge: Judged = args.judge or ("none" if factors else "plain")
+    if judge == "none" and not factors:
+        raise Mistake("--judge: none is for a world, whose pictures are known one by one; name another")
+    if start and not args.size:
+        shape = replace(start.network, resolution=resolution)
+    else:
+        shape = network(args.size or "small", resolution)
+        shape = replace(shape, z_dim=start.network.z_dim if start else width(factors) if factors else shape.z_dim)
+    if factors >= shape.z_dim:
+        raise Mistake(
+            f"--from: that model has {shape.z_dim} axes, too few for {factors} factors; --pairing 0 does without"
+        )
+    pairs_alone = judge == "none"
     return Recipe(
-        network=network(args.size, resolution),
-        batch=args.batch or (32 if resolution < 256 else 16),
-        rate=args.rate,
+        network=shape,
+        judge=judge,
+        batch=args.batch or (16 if factors or resolution >= 256 else 32),
+        rate=args.rate or (0.004 if pairs_alone else 0.002),
         augment=args.augment or ("ada" if len(pictures) < FEW else "none"),
         flip=not args.no_flip,
         frozen=args.freeze,
-        pairing=0.0 if pictures.factors is None else paired,
-        settle=2.0 if args.start else 0.0,
+        pairing=(args.pairing or 20.0) if factors else 0.0,
+        likeness=3.0 if factors else 0.0,
+        mapping=400.0 if pairs_alone else 1.0,
+        settle=2.0 if start and not pairs_alone else 0.0,
         seed=args.seed,
     )
 
 
 def about(args: argparse.Namespace, training: Training, pictures: Pictures) -> dict[str, Any]:
     """What the model's card says besides the recipe."""
-    device = training.device
     return {
         "about": f"A network that learnt from {args.source}.",
         "license": args.license or ("Apache-2.0" if args.source.startswith(WORLD) else "as its pictures'"),
         "source": args.source,
         "pictures": len(pictures),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "device": device_name(training.device),
         "command": f"phosphene {shlex.join(sys.argv[1:])}",
         "from": args.start,
         "date": time.strftime("%Y-%m-%d"),

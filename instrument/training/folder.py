@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from instrument import __version__
 from instrument.images import sheet, write_jpeg
+from instrument.latent.paths import normal
 from instrument.media import Movie
 from instrument.model import Config, write_tensors
-from instrument.training.pictures import Pictures
+from instrument.training.pictures import Pictures, eight_bit
 from instrument.training.training import Training
 
 SEEDS = 64
-COLUMNS = ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "difference", "real", "r1"]
+COLUMNS = ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "difference", "seen", "real", "r1"]
 KEPT = 24  # snapshots of the way, thinned out as it gets longer
 TRUNCATION = 0.7
 
@@ -34,9 +34,12 @@ class Folder:
         for folder in (self.path, self.work, self.samples, self.way):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, training: Training, pictures: Pictures) -> None:
-        """A snapshot: everything to go on with, a point of the way, a line in the log, and pictures to look at."""
-        write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", training.kept())
+    def keep(self, training: Training, pictures: Pictures, about: dict[str, Any]) -> None:
+        """A snapshot: the model to play, everything to go on with, a point of the way, a line in the log, and a sheet."""
+        weights = training.kept()
+        write_tensors(self.path / "weights.safetensors", weights)
+        (self.path / "model.toml").write_text(model_toml(training.recipe.network, about), "utf-8")
+        write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", weights)
         self.thin()
         seen = seeds(training, SEEDS, 1.0)
         real = np.asarray(pictures.pixels[: SEEDS // 4])
@@ -65,9 +68,7 @@ class Folder:
                 point.unlink()
 
     def finish(self, training: Training, about: dict[str, Any]) -> None:
-        """The model as it is now: weights, model.toml, card, preview and a walk."""
-        write_tensors(self.path / "weights.safetensors", training.kept())
-        (self.path / "model.toml").write_text(model_toml(training.recipe.network, about), "utf-8")
+        """What a model that is finished for now has besides: a card, a preview and a walk."""
         write_jpeg(self.path / "preview.jpg", sheet(seeds(training, 16, TRUNCATION), 4), 88)
         walk(training, self.path / "walk.mp4")
         (self.path / "README.md").write_text(card(self.path.name, training, about), "utf-8")
@@ -75,24 +76,13 @@ class Folder:
 
 def seeds(training: Training, count: int, truncation: float) -> NDArray[np.uint8]:
     """The pictures of the first seeds, as they are when they are played: [N, 3, R, R]."""
-    width = training.recipe.network.z_dim
-    z = torch.cat([torch.randn(1, width, generator=torch.Generator().manual_seed(seed)) for seed in range(count)])
+    z = torch.stack([normal(seed, training.recipe.network.z_dim) for seed in range(count)])
     return eight_bit(training.pictures_of(z, truncation))
-
-
-def eight_bit(pictures: Tensor) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = pictures.add(1).mul(127.5).round_().clamp_(0, 255).byte().numpy()
-    return found
 
 
 def walk(training: Training, path: Path, seconds: float = 8.0, fps: float = 25.0, stops: int = 4) -> None:
     """A closed walk through a few seeds, as a video file."""
-    points = torch.stack(
-        [
-            torch.randn(training.recipe.network.z_dim, generator=torch.Generator().manual_seed(seed))
-            for seed in range(stops)
-        ]
-    )
+    points = torch.stack([normal(seed, training.recipe.network.z_dim) for seed in range(stops)])
     movie, frames = Movie(path, fps=fps), round(seconds * fps)
     for start in range(0, frames, 16):
         place = torch.arange(start, min(start + 16, frames)) / frames * stops

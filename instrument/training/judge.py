@@ -10,12 +10,12 @@ from instrument.training.recipe import Recipe
 
 
 class Judge(nn.Module):
-    """One that learns to look from nothing (`plain`), one that looks with trained eyes (`projected`), or both at once."""
+    """One that learns to look from nothing (`plain`), one that looks with trained eyes (`projected`), both, or `none`."""
 
     def __init__(self, recipe: Recipe, precision: torch.dtype) -> None:
         super().__init__()
-        self.plain = Discriminator(recipe.network, precision) if recipe.judge != "projected" else None
-        self.eyes = Projected(precision) if recipe.judge != "plain" else None
+        self.plain = Discriminator(recipe.network, precision) if recipe.judge in ("plain", "both") else None
+        self.eyes = Projected(precision) if recipe.judge in ("projected", "both") else None
 
     def learns(self, on: bool, frozen: int = 0) -> None:
         """Whether its weights get gradients; the `frozen` finest blocks never do."""

@@ -199,7 +199,5 @@ def fresh(config: Config, seed: int) -> dict[str, Tensor]:
             value = torch.zeros(shape)
         elif name.startswith("mapping"):
             value *= 100  # undone by the mapping's learning rate of 0.01
-        elif name.endswith(("conv0.weight", "conv1.weight")):
-            value /= math.sqrt(shape[1] * 9)
         found[name] = value
     return found

@@ -2,13 +2,32 @@
 
 Each factor of the world becomes one axis of z. Random points are random factors then, the whole world is covered from
 the first minute on, and every factor is a fader of the finished model.
+
+Measured at 64 px: petals are there after 15 thousand pictures, where a judge alone has blobs after 50. Three things make
+that so. The mapping network learns hundreds of times faster than a judged one may, because it has to learn what the
+factors mean; the axes that say nothing begin silent; and trained eyes compare the pictures besides the plain difference.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.training.features import Features
+
+FREE = 16  # axes of z at least that say nothing: they take up what its length has left
 LEVELS = 4  # sizes that pictures are compared at, each half of the one before
+
+
+def width(count: int) -> int:
+    """How many axes z is to have for so many factors."""
+    return -(-(count + FREE) // 8) * 8
+
+
+def attentive(weights: dict[str, Tensor], count: int) -> None:
+    """Let the first layer of a fresh mapping network hear the first `count` axes of z alone."""
+    first = weights["mapping.fc0.weight"]  # [w_dim, z_dim]
+    first[:, :count] *= (first.shape[1] / count) ** 0.5
+    first[:, count:] = 0
 
 
 def placed(factors: Tensor, width: int) -> Tensor:
@@ -36,3 +55,11 @@ def unlike(made: Tensor, wanted: Tensor) -> Tensor:
         made, wanted = F.avg_pool2d(made, 2), F.avg_pool2d(wanted, 2)
         found = found + (made - wanted).abs().mean()
     return found / LEVELS
+
+
+def seen_unlike(eyes: Features, made: Tensor, wanted: Tensor) -> Tensor:
+    """The same as trained eyes see it: of their maps, each scaled to length 1 at every place (as in LPIPS, Zhang et al. 2018)."""
+    with torch.no_grad():
+        aims = [F.normalize(x.float(), eps=1e-3) for x in eyes(wanted)]
+    maps = [F.normalize(x.float(), eps=1e-3) for x in eyes(made)]
+    return torch.stack([(x - aim).square().sum(1).mean() for x, aim in zip(maps, aims, strict=True)]).sum()

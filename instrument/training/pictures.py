@@ -54,8 +54,19 @@ class Pictures:
     def pairs(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """`count` of them by chance [N, 3, R, R], -1..1, and their factors [N, F] (none: [N, 0])."""
         which = torch.randint(len(self.pixels), (count,), generator=random)
-        found = torch.from_numpy(self.pixels[which.numpy()]).float() / 127.5 - 1
+        found = signed(self.pixels[which.numpy()])
         return found, torch.zeros(count, 0) if self.factors is None else self.factors[which]
+
+
+def signed(pixels: NDArray[np.uint8]) -> Tensor:
+    """Pixels 0..255 as pictures -1..1."""
+    return torch.from_numpy(pixels).float() / 127.5 - 1
+
+
+def eight_bit(pictures: Tensor) -> NDArray[np.uint8]:
+    """Pictures -1..1 as pixels 0..255; what lies beyond is clamped."""
+    found: NDArray[np.uint8] = pictures.add(1).mul(127.5).round_().clamp_(0, 255).byte().numpy()
+    return found
 
 
 def open_pictures(source: str, resolution: int, folder: Path, *, count: int, device: torch.device) -> Pictures:

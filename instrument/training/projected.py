@@ -27,13 +27,6 @@ class Projected(nn.Module):
             fixed.requires_grad_(False)
         self.judges = nn.ModuleList(judge(downs) for downs in (3, 2, 1, 0))
 
-    def requires_grad_(self, requires_grad: bool = True) -> "Projected":
-        self.judges.requires_grad_(requires_grad)  # the eyes and their mixing never learn
-        return self
-
-    def freeze(self, blocks: int) -> None:
-        """There is nothing to freeze: what is general is fixed anyway."""
-
     def forward(self, pictures: Tensor) -> Tensor:
         if pictures.shape[-1] < self.smallest:
             pictures = F.interpolate(pictures, (self.smallest, self.smallest), mode="bilinear")

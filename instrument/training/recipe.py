@@ -7,7 +7,7 @@ from instrument.model import Config
 
 Size = Literal["small", "medium", "stock"]
 Augment = Literal["ada", "diff", "none"]
-Judged = Literal["plain", "projected", "both"]
+Judged = Literal["plain", "projected", "both", "none"]
 SIZES: dict[Size, tuple[int, int, int, int]] = {  # channel base and most, width of z and w, mapping layers
     "small": (4096, 128, 128, 4),
     "medium": (8192, 128, 128, 4),
@@ -37,6 +37,8 @@ class Recipe:
     flip: bool = True
     frozen: int = 0  # finest blocks of the judge that do not learn (FreezeD, Mo et al. 2020)
     pairing: float = 0.0  # weight of the difference between a world's pictures and those made of the same factors
+    likeness: float = 0.0  # weight of the same difference as trained eyes see it
+    mapping: float = 1.0  # how many times as fast as usual the mapping network learns
     settle: float = 0.0  # kimg for which a judge with new blocks learns alone
     seed: int = 0
 

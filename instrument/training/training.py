@@ -8,16 +8,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from instrument.latent.paths import truncate
 from instrument.model import Config, read_tensors, write_tensors
 from instrument.training.augment import Adaptive, augmented
+from instrument.training.features import Features
 from instrument.training.judge import Judge
 from instrument.training.networks import Generator, fresh
-from instrument.training.pairs import placed, unlike
+from instrument.training.pairs import attentive, placed, seen_unlike, unlike
 from instrument.training.recipe import Recipe
 
 
 class Source(Protocol):
-    """Where real pictures come from."""
+    """Where real pictures come from, and what they are made of [all, F] if that is known."""
+
+    factors: Tensor | None
 
     def batch(self, count: int, random: torch.Generator, flip: bool) -> Tensor:
         """pictures [N, 3, R, R], -1..1."""
@@ -39,13 +43,22 @@ class Training:
         self.recipe, self.pictures, self.device, self.precision = recipe, pictures, device, precision
         torch.manual_seed(recipe.seed)
         weights = fresh(recipe.network, recipe.seed)
+        if recipe.pairing and pictures.factors is not None:
+            attentive(weights, pictures.factors.shape[1])
         self.generator = Generator(recipe.network, weights, precision).to(device)
         self.judge = Judge(recipe, precision).to(device)
         self.average = Generator(recipe.network, weights, precision).to(device).requires_grad_(False)
         ratio = recipe.r1_every / (recipe.r1_every + 1)  # a lazy penalty is a step more (section 3.1)
-        self.makes = torch.optim.Adam(self.generator.parameters(), recipe.rate, (0.0, 0.99), fused=True)
+        named = list(self.generator.named_parameters())
+        groups: list[dict[str, Any]] = [
+            {"params": [w for name, w in named if name.startswith("mapping")], "lr": recipe.rate * recipe.mapping},
+            {"params": [w for name, w in named if not name.startswith("mapping")]},
+        ]
+        self.makes = torch.optim.Adam(groups, recipe.rate, (0.0, 0.99), fused=True)
         learners = [weight for weight in self.judge.parameters() if weight.requires_grad]
-        self.judges = torch.optim.Adam(learners, recipe.rate * ratio, (0.0, 0.99**ratio), fused=True)
+        judged = [{"params": learners}]
+        self.judges = torch.optim.Adam(judged, recipe.rate * ratio, (0.0, 0.99**ratio), fused=bool(learners))
+        self.eyes = Features(precision).to(device) if recipe.pairing and recipe.likeness else None
         self.adaptive = Adaptive()
         self.steps = 0
         self.seconds = 0.0  # that it took: whoever steps adds to it
@@ -71,34 +84,45 @@ class Training:
         else:
             real = self.pictures.batch(n, random, recipe.flip).to(self.device)
             made = self.made(torch.randn(n, recipe.network.z_dim, device=self.device), recipe.mixing)
-
-        self.judge.learns(True, recipe.frozen)
-        self.judges.zero_grad()
-        seen = augmented(real, self.probability)
-        wrong, scores = self.judge.loss(seen, augmented(made.detach(), self.probability))
-        wrong.backward()
-        self.judges.step()
-        if self.steps % recipe.r1_every == 0:
-            self.penalise(seen)
-        self.judge.learns(False)
-
-        self.note(loss_judge=wrong.item(), real=scores.mean().item())
+        scores = None if recipe.judge == "none" else self.teach(real, made.detach())
         if self.kimg >= recipe.settle:
-            self.makes.zero_grad()
-            fooled = self.judge.disbelief(augmented(made, self.probability))
-            if recipe.pairing:
-                difference = unlike(made, real)
-                fooled = fooled + recipe.pairing * difference
-                self.note(difference=difference.item())
-            fooled.backward()
-            self.makes.step()
-            self.follow()
-            self.note(loss_generator=fooled.item())
+            self.learn(real, made)
         self.steps += 1
-        if recipe.augment == "ada":
-            self.adaptive.hear(scores.detach())
+        if recipe.augment == "ada" and scores is not None:
+            self.adaptive.hear(scores)
             if self.steps % self.adaptive.EVERY == 0:
                 self.adaptive.adjust()
+
+    def teach(self, real: Tensor, made: Tensor) -> Tensor:
+        """The judge learns to tell pictures [N, 3, R, R]; answers its scores of the real ones [N]."""
+        self.judge.learns(True, self.recipe.frozen)
+        self.judges.zero_grad()
+        real = augmented(real, self.probability)
+        wrong, scores = self.judge.loss(real, augmented(made, self.probability))
+        wrong.backward()
+        self.judges.step()
+        if self.steps % self.recipe.r1_every == 0:
+            self.penalise(real)
+        self.judge.learns(False)
+        self.note(loss_judge=wrong.item(), real=scores.mean().item())
+        return scores.detach()
+
+    def learn(self, real: Tensor, made: Tensor) -> None:
+        """The generator learns: from the judge, and from the real pictures if those made are to be the same."""
+        self.makes.zero_grad()
+        loss = self.judge.disbelief(augmented(made, self.probability))
+        if self.recipe.pairing:
+            difference = unlike(made, real)
+            loss = loss + self.recipe.pairing * difference
+            self.note(difference=difference.item())
+        if self.eyes:
+            seen = seen_unlike(self.eyes, made, real)
+            loss = loss + self.recipe.likeness * seen
+            self.note(seen=seen.item())
+        loss.backward()
+        self.makes.step()
+        self.follow()
+        self.note(loss_generator=loss.item())
 
     def made(self, z: Tensor, mixing: float) -> Tensor:
         """Pictures [N, 3, R, R] of z [N, z_dim], with gradients; a share `mixing` of them takes its finer rows from another."""
@@ -143,8 +167,9 @@ class Training:
         found = []
         for part in z.to(self.device).split(16):
             w = self.average.map(part)
-            w = self.average["mapping.w_avg"].lerp(w, truncation)[:, None].expand(-1, self.recipe.network.num_ws, -1)
-            found.append(self.average.synthesize(w, None).float().cpu())
+            w = truncate(w, torch.tensor(truncation, device=self.device), self.average["mapping.w_avg"])
+            rows = w[:, None].expand(-1, self.recipe.network.num_ws, -1)
+            found.append(self.average.synthesize(rows, None).float().cpu())
         return torch.cat(found)
 
     def kept(self) -> dict[str, Tensor]:
