@@ -23,8 +23,10 @@ def progress(work: Iterable[T], what: str, unit: str) -> Iterable[T]:
     return shown
 
 
-def bar(total: float, what: str, unit: str, begin: float = 0.0) -> Bar:
+def bar(total: float, what: str, unit: str, begin: float = 0.0, hidden: bool = False) -> Bar:
     """A bar in a terminal from `begin` to `total`: its `n` says how far it is, `set_postfix_str` shows that and a text."""
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} {unit} [{elapsed}<{remaining}{postfix}]"
-    shown: Bar = tqdm(total=total, initial=begin, unit=unit, desc=what, leave=False, disable=None, bar_format=form)
+    shown: Bar = tqdm(
+        total=total, initial=begin, unit=unit, desc=what, leave=False, disable=hidden or None, bar_format=form
+    )
     return shown

@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -116,6 +118,16 @@ def test_a_world_is_learnt_pair_by_pair_and_then_judged(studio: Path) -> None:
     )
     assert judged.returncode == 0, judged.stderr
     assert "so does the judge" in judged.stderr
+
+
+def test_torch_s_launcher_trains_in_several_processes(studio: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "instrument"]
+    arguments = ["train", "discs", "-o", "models/two", *SHORT, "--minutes", "0.1"]
+    done = subprocess.run([*launch, *arguments], cwd=studio, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("plays it") == 1, "one of them speaks"
+    with (studio / "models/two/training/log.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 1
 
 
 MISTAKES = [

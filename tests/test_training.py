@@ -1,10 +1,14 @@
 """Training: it learns, it goes on exactly where it was, and it stops before it spoils what it has."""
 
+import os
+import socket
+
 import numpy as np
 import pytest
 import torch
 
 from instrument.model import Config, read_notes
+from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.grow import begin_with, judge_with
 from instrument.training.pairs import placed
@@ -131,6 +135,30 @@ def test_with_pairs_each_point_learns_its_own_picture(pictures):
     found = one.pictures_of(placed(wanted, 8))[:, :, 6:10, 6:10].mean((1, 2, 3))
     assert found[0] < found[1] < found[2]
     assert "difference" in one.log
+
+
+def alike(rank, meeting, pictures, answers):
+    """One of two processes: a few steps, then its weights and what they come to in all."""
+    os.environ |= {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(meeting)}
+    distributed.begin(CPU)
+    one = steps(training(pictures, augment="ada"), 5)
+    weights = torch.cat([weight.detach().flatten() for weight in [*one.average.parameters(), *one.judge.parameters()]])
+    every = [torch.zeros_like(weights) for _ in range(2)]
+    torch.distributed.all_gather(every, weights)
+    answers[rank] = torch.stack([torch.stack(every).std(0).max(), (weights != 0).float().mean()])
+    distributed.end()
+
+
+def test_two_processes_learn_the_same(pictures):
+    answers = torch.zeros(2, 2).share_memory_()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(alike, (port, pictures, answers), 2)
+    for apart, filled in answers.tolist():
+        assert apart == 0
+        assert filled > 0.5
 
 
 # --- augmentation

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
 from instrument import catalog, options
@@ -27,6 +28,7 @@ from instrument.document import Mistake, located
 from instrument.model import Config, read_config, read_notes, read_tensors, read_weights
 from instrument.plugs import Unavailable
 from instrument.progress import bar
+from instrument.training import distributed
 from instrument.training.folder import Folder
 from instrument.training.grow import begin_with, judge_with
 from instrument.training.pairs import width
@@ -84,13 +86,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    device, folder = options.device(args.device), Folder(args.output)
+    device = options.device(args.device)
+    distributed.begin(device)
+    if distributed.rank():
+        log.setLevel(logging.ERROR)
+    try:
+        return train(args, device, Folder(args.output))
+    finally:
+        distributed.end()
+
+
+def train(args: argparse.Namespace, device: torch.device, folder: Folder) -> int:
     kept = kept_notes(args, folder)
     recipe = saved_recipe(kept) if kept else None
     resolution = recipe.network.resolution if recipe else args.resolution or 256
     start = start_model(args.start) if args.start else None
-    folder.begin()
-    pictures = open_pictures(args.source, resolution, folder.work, count=args.pictures, device=device)
+    pictures = prepared(args, resolution, folder, device)
     recipe = recipe or new_recipe(args, pictures, resolution, start)
     try:
         training = Training(recipe, pictures, device, fastest(device))
@@ -111,21 +122,33 @@ def run(args: argparse.Namespace) -> int:
     return learn(training, pictures, folder, args)
 
 
+def prepared(args: argparse.Namespace, resolution: int, folder: Folder, device: torch.device) -> Pictures:
+    """The pictures, ready to be read: made so by the first process, while the others wait."""
+    if distributed.rank():
+        distributed.wait()
+    folder.begin()
+    pictures = open_pictures(args.source, resolution, folder.work, count=args.pictures, device=device)
+    if not distributed.rank():
+        distributed.wait()
+    return pictures
+
+
 def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse.Namespace) -> int:
     """Step until it is enough, with snapshots on the way."""
     begun = told = time.monotonic()
     first, code = training.kimg, 0
     total, unit = (args.kimg, "kimg") if args.kimg else (args.minutes, "minutes")
+    writes = distributed.rank() == 0  # who writes and speaks, if there are several
     try:
-        with bar(total, str(args.output), unit, training.kimg if args.kimg else 0.0) as shown:
-            while shown.n < total:
+        with bar(total, str(args.output), unit, training.kimg if args.kimg else 0.0, hidden=not writes) as shown:
+            while distributed.agreed(shown.n < total, training.device):
                 start = time.monotonic()
                 training.step()
                 now = time.monotonic()
                 training.seconds += now - start
                 shown.n = training.kimg if args.kimg else (now - begun) / 60
                 shown.set_postfix_str(f"{training.kimg:.1f} kimg")
-                if now - told > 60 * args.snapshot:
+                if writes and now - told > 60 * args.snapshot:
                     told = now
                     folder.keep(training, pictures, about(args, training, pictures))
     except KeyboardInterrupt:
@@ -133,6 +156,8 @@ def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse
     except FloatingPointError as error:
         log.error("%s: %s; the last snapshot is kept, and --resume goes on from it", args.output, error)
         return 1
+    if not writes:
+        return code
     with undisturbed():
         folder.keep(training, pictures, about(args, training, pictures))
         folder.finish(training, about(args, training, pictures))

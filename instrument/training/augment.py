@@ -67,8 +67,8 @@ class Adaptive:
         self.probability, self.signs, self.count = 0.0, 0.0, 0
 
     def hear(self, scores: Tensor) -> None:
-        """Take note of what the judge said of a batch of real pictures [N]."""
-        self.signs += scores.sign().sum().item()
+        """Take note of the signs of what the judge said of real pictures [N]: -1..1."""
+        self.signs += scores.sum().item()
         self.count += len(scores)
 
     def adjust(self) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from instrument.latent.paths import truncate
 from instrument.model import Config, read_tensors, write_tensors
+from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.features import Features
 from instrument.training.judge import Judge
@@ -75,9 +76,10 @@ class Training:
         return {"none": 0.0, "diff": 1.0, "ada": self.adaptive.probability}[self.recipe.augment]
 
     def step(self) -> None:
-        recipe, n = self.recipe, self.recipe.batch
-        torch.manual_seed(recipe.seed * 1_000_003 + self.steps)
-        random = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.steps)
+        recipe, n = self.recipe, self.recipe.batch // distributed.count()
+        seed = (recipe.seed * 1_000_003 + self.steps) * distributed.count() + distributed.rank()
+        torch.manual_seed(seed)
+        random = torch.Generator().manual_seed(seed)
         if recipe.pairing:
             real, factors = (item.to(self.device) for item in self.pictures.pairs(n, random))
             made = self.made(placed(factors, recipe.network.z_dim), mixing=0.0)
@@ -89,7 +91,7 @@ class Training:
             self.learn(real, made)
         self.steps += 1
         if recipe.augment == "ada" and scores is not None:
-            self.adaptive.hear(scores)
+            self.adaptive.hear(distributed.averaged(scores.sign()))
             if self.steps % self.adaptive.EVERY == 0:
                 self.adaptive.adjust()
 
@@ -100,6 +102,7 @@ class Training:
         real = augmented(real, self.probability)
         wrong, scores = self.judge.loss(real, augmented(made, self.probability))
         wrong.backward()
+        distributed.average_gradients(self.judge.parameters())
         self.judges.step()
         if self.steps % self.recipe.r1_every == 0:
             self.penalise(real)
@@ -120,6 +123,7 @@ class Training:
             loss = loss + self.recipe.likeness * seen
             self.note(seen=seen.item())
         loss.backward()
+        distributed.average_gradients(self.generator.parameters())
         self.makes.step()
         self.follow()
         self.note(loss_generator=loss.item())
@@ -127,7 +131,7 @@ class Training:
     def made(self, z: Tensor, mixing: float) -> Tensor:
         """Pictures [N, 3, R, R] of z [N, z_dim], with gradients; a share `mixing` of them takes its finer rows from another."""
         w = self.generator.map(z)  # [N, w_dim]
-        self.generator["mapping.w_avg"].lerp_(w.detach().mean(0), 0.005)
+        self.generator["mapping.w_avg"].lerp_(distributed.averaged(w.detach().mean(0)), 0.005)
         count, rows = len(z), self.recipe.network.num_ws
         first = torch.randint(1, rows, (count, 1), device=self.device)
         first = torch.where(torch.rand(count, 1, device=self.device) < mixing, first, rows)
@@ -142,6 +146,7 @@ class Training:
         if steepness is None:
             return
         (steepness * (self.recipe.penalty / 2 * self.recipe.r1_every)).backward()
+        distributed.average_gradients(self.judge.parameters())
         self.judges.step()
         self.note(r1=steepness.item())
 
