@@ -1,10 +1,11 @@
-"""Measure this machine: control path, loop overhead, OSC under load, start.
+"""Measure this machine: control path, loop overhead, OSC under load, start, training.
 
 Ratios are taken frame about in one run, so they mean something on a busy machine; milliseconds only on a quiet one.
 
 examples:
   phosphene bench
   phosphene bench osc --seconds 60 --json osc.json
+  phosphene bench training --json training.json
 """
 
 import argparse
@@ -18,11 +19,11 @@ import torch
 
 from instrument import __version__, options
 from instrument.assemble import Show
-from instrument.benchmarks import control, osc, overhead, start
+from instrument.benchmarks import control, osc, overhead, start, training
 from instrument.document import Mistake
 from instrument.parameters import unknown
 
-MEASUREMENTS = {"control": control, "overhead": overhead, "osc": osc, "start": start}
+MEASUREMENTS = {"control": control, "overhead": overhead, "osc": osc, "start": start, "training": training}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
