@@ -112,6 +112,9 @@ def test_a_world_is_learnt_pair_by_pair_and_then_judged(studio: Path) -> None:
         (row, *_) = csv.DictReader(file)
     assert float(row["seen"]) > 0
     assert not row["loss_judge"], "there is no judge yet"
+    card = (studio / "models/small/README.md").read_text()
+    assert "| First axes of z | petals, tilt, layers," in card
+    assert "no judge" in card
     assert "z_dim = 40" in (studio / "models/small/model.toml").read_text(), "room for 23 factors"
     judged = phosphene(
         studio, *world, "-o", "models/judged", "--from", "small", "--resolution", "128", "--judge", "plain"

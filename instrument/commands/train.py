@@ -32,7 +32,7 @@ from instrument.training import distributed
 from instrument.training.folder import Folder
 from instrument.training.grow import begin_with, judge_with
 from instrument.training.pairs import width
-from instrument.training.pictures import WORLD, Pictures, open_pictures
+from instrument.training.pictures import WORLD, Pictures, open_pictures, world
 from instrument.training.precision import fastest
 from instrument.training.recipe import SIZES, Augment, Judged, Recipe, network
 from instrument.training.training import Training, saved_recipe
@@ -247,6 +247,7 @@ def about(args: argparse.Namespace, training: Training, pictures: Pictures) -> d
         "license": args.license or ("Apache-2.0" if args.source.startswith(WORLD) else "as its pictures'"),
         "source": args.source,
         "pictures": len(pictures),
+        "axes": world(args.source).FACTORS if training.recipe.pairing else (),
         "device": device_name(training.device),
         "command": f"phosphene {shlex.join(sys.argv[1:])}",
         "from": args.start,

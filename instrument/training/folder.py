@@ -15,6 +15,7 @@ from instrument.latent.paths import normal
 from instrument.media import Movie
 from instrument.model import Config, write_tensors
 from instrument.training.pictures import Pictures, eight_bit
+from instrument.training.recipe import Recipe
 from instrument.training.training import Training
 
 SEEDS = 64
@@ -117,8 +118,8 @@ def card(name: str, training: Training, about: dict[str, Any]) -> str:
         "Size": f"{numbers / 1e6:.2f} million numbers, kept as 16-bit floats",
         "Data": f"{about['source']}, {about['pictures']} pictures",
         "Trained": f"{training.kimg:.0f} kimg in {training.seconds / 60:.0f} minutes on {about['device']}",
-        "Recipe": f"batch {recipe.batch}, rate {recipe.rate:g}, R1 {recipe.penalty:.3g} every {recipe.r1_every} steps,"
-        f" mixing {recipe.mixing:g}, augmentation {recipe.augment}{', mirrored' if recipe.flip else ''}",
+        **({"First axes of z": ", ".join(about["axes"])} if about["axes"] else {}),
+        "Recipe": told(recipe),
         "Began from": about.get("from") or "random numbers",
         "Licence": about["license"],
         "Made with": f"`{about['command']}` of Phosphene {__version__}, {about['date']}",
@@ -126,3 +127,20 @@ def card(name: str, training: Training, about: dict[str, Any]) -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     preview = f"![sixteen seeds at truncation {TRUNCATION}](preview.jpg)"
     return f"# {name}\n\n{about['about']}\n\n{preview}\n\n| | |\n|---|---|\n{table}\n"
+
+
+def told(recipe: Recipe) -> str:
+    """A recipe in words: those of its numbers that mattered."""
+    said = [f"batch {recipe.batch}, rate {recipe.rate:g}"]
+    if recipe.pairing:
+        said.append(f"pairs {recipe.pairing:g}, likeness {recipe.likeness:g}, mapping {recipe.mapping:g} times as fast")
+    else:
+        said.append(f"mixing {recipe.mixing:g}")
+    if recipe.flip and not recipe.pairing:
+        said.append("mirrored")
+    if recipe.judge == "none":
+        said.append("no judge")
+    else:
+        said.append(f"judge {recipe.judge}, R1 {recipe.penalty:.3g} every {recipe.r1_every} steps")
+        said.append(f"augmentation {recipe.augment}")
+    return ", ".join(said)
