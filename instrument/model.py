@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from instrument.parameters import unknown
@@ -110,7 +110,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     """Write tensors and what is to be said of them, whole or not at all: what was there before stays until then."""
     writing = path.with_suffix(".writing")
     kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    save_file(kept, writing, metadata={NOTES: json.dumps(notes)} if notes is not None else None)
+    writing.write_bytes(save(kept, {NOTES: json.dumps(notes)} if notes is not None else None))
     writing.replace(path)
 
 

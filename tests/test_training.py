@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_a_state_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch)
     one, path = steps(training(pictures), 1), tmp_path / "state.safetensors"
     one.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("instrument.model.save_file", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
         steps(one, 1).save(path)
     assert path.read_bytes() == before
@@ -125,16 +126,19 @@ def test_while_the_judge_settles_the_generator_stays(pictures):
     assert not any(torch.equal(old, new) for old, new in zip(before[:1], one.generator.parameters(), strict=False))
 
 
-def test_with_pairs_each_point_learns_its_own_picture(pictures):
+@pytest.mark.parametrize("judge", ["none", "plain"])
+def test_with_pairs_each_point_learns_its_own_picture(pictures, judge):
     """Discs whose brightness is a factor: after a little while the brightness of z's first axis."""
     brightness = torch.rand(64, 1, generator=torch.Generator().manual_seed(1))
     disc = pictures.pixels.max((0, 1))[None, None] / 255.0
     pixels = (disc * (60 + 195 * brightness.numpy()[:, :, None, None])).repeat(3, 1).astype(np.uint8)
-    one = steps(Training(recipe(pairing=20.0, average=0.05), Pictures("", pixels, brightness), CPU, torch.float32), 250)
+    world = Pictures("", pixels, brightness)
+    one = steps(Training(recipe(pairing=20.0, average=0.05, judge=judge), world, CPU, torch.float32), 250)
     wanted = torch.tensor([[0.1], [0.5], [0.9]])
     found = one.pictures_of(placed(wanted, 8))[:, :, 6:10, 6:10].mean((1, 2, 3))
     assert found[0] < found[1] < found[2]
     assert "difference" in one.log
+    assert ("loss_judge" in one.log) == (judge == "plain")
 
 
 def alike(rank, meeting, pictures, answers):

@@ -48,6 +48,15 @@ def factors_at(z: Tensor, count: int) -> Tensor:
     return torch.special.ndtr(z[:, :count] / length)
 
 
+def half_between(w: Tensor) -> Tensor:
+    """w [N, w_dim] with the second half of them moved towards another, each some of the way.
+
+    No picture is known for what lies between, so that half is for the judge: walks lead through there, and truncation.
+    """
+    told, rest = w.tensor_split([len(w) // 2])
+    return torch.cat([told, rest.lerp(rest.roll(1, 0), torch.rand(len(rest), 1, device=w.device))])
+
+
 def unlike(made: Tensor, wanted: Tensor) -> Tensor:
     """How far pictures [N, 3, R, R] are from those they are to be: the mean difference, over several sizes."""
     found = (made - wanted).abs().mean()

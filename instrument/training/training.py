@@ -15,7 +15,7 @@ from instrument.training.augment import Adaptive, augmented
 from instrument.training.features import Features
 from instrument.training.judge import Judge
 from instrument.training.networks import Generator, fresh
-from instrument.training.pairs import attentive, placed, seen_unlike, unlike
+from instrument.training.pairs import attentive, half_between, placed, seen_unlike, unlike
 from instrument.training.recipe import Recipe
 
 
@@ -82,10 +82,12 @@ class Training:
         random = torch.Generator().manual_seed(seed)
         if recipe.pairing:
             real, factors = (item.to(self.device) for item in self.pictures.pairs(n, random))
-            made = self.made(placed(factors, recipe.network.z_dim), mixing=0.0)
+            w = self.mapped(placed(factors, recipe.network.z_dim))
+            made = self.generator.synthesize(self.rows(w if recipe.judge == "none" else half_between(w), 0.0))
         else:
             real = self.pictures.batch(n, random, recipe.flip).to(self.device)
-            made = self.made(torch.randn(n, recipe.network.z_dim, device=self.device), recipe.mixing)
+            w = self.mapped(torch.randn(n, recipe.network.z_dim, device=self.device))
+            made = self.generator.synthesize(self.rows(w, recipe.mixing))
         scores = None if recipe.judge == "none" else self.teach(real, made.detach())
         if self.kimg >= recipe.settle:
             self.learn(real, made)
@@ -115,6 +117,8 @@ class Training:
         self.makes.zero_grad()
         loss = self.judge.disbelief(augmented(made, self.probability))
         if self.recipe.pairing:
+            pairs = len(made) if self.recipe.judge == "none" else len(made) // 2
+            made, real = made[:pairs], real[:pairs]
             difference = unlike(made, real)
             loss = loss + self.recipe.pairing * difference
             self.note(difference=difference.item())
@@ -128,16 +132,19 @@ class Training:
         self.follow()
         self.note(loss_generator=loss.item())
 
-    def made(self, z: Tensor, mixing: float) -> Tensor:
-        """Pictures [N, 3, R, R] of z [N, z_dim], with gradients; a share `mixing` of them takes its finer rows from another."""
-        w = self.generator.map(z)  # [N, w_dim]
+    def mapped(self, z: Tensor) -> Tensor:
+        """z [N, z_dim] -> w [N, w_dim], whose mean is kept."""
+        w = self.generator.map(z)
         self.generator["mapping.w_avg"].lerp_(distributed.averaged(w.detach().mean(0)), 0.005)
-        count, rows = len(z), self.recipe.network.num_ws
+        return w
+
+    def rows(self, w: Tensor, mixing: float) -> Tensor:
+        """w [N, w_dim] -> [N, num_ws, w_dim]; a share `mixing` of them takes its finer rows from another."""
+        count, rows = len(w), self.recipe.network.num_ws
         first = torch.randint(1, rows, (count, 1), device=self.device)
         first = torch.where(torch.rand(count, 1, device=self.device) < mixing, first, rows)
         other = torch.arange(rows, device=self.device)[None] >= first  # [N, num_ws]
-        both = torch.where(other[:, :, None], w.roll(1, 0)[:, None], w[:, None])  # [N, num_ws, w_dim]
-        return self.generator.synthesize(both)
+        return torch.where(other[:, :, None], w.roll(1, 0)[:, None], w[:, None])
 
     def penalise(self, real: Tensor) -> None:
         """Pull the judge towards being flat around real pictures."""
