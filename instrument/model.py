@@ -110,8 +110,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     """Write tensors and what is to be said of them, whole or not at all: what was there before stays until then."""
     writing = path.with_suffix(".writing")
     kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    writing.write_bytes(save(kept, {NOTES: json.dumps(notes)} if notes is not None else None))
-    writing.replace(path)
+    try:
+        writing.write_bytes(save(kept, {NOTES: json.dumps(notes)} if notes is not None else None))
+        writing.replace(path)
+    finally:
+        writing.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -110,7 +110,7 @@ def test_too_few_pictures_are_refused_with_the_reason(tmp_path, count):
     (tmp_path / "few" / "bad.png").write_bytes(b"bad")
     with pytest.raises(Mistake, match=rf"few: {count} pictures \(1 files were no use\); from fewer than 16"):
         opened(tmp_path / "few", tmp_path / "work")
-    assert not list((tmp_path / "work").glob("*.npy"))
+    assert not list((tmp_path / "work").glob("*.writing"))
 
 
 @pytest.mark.parametrize(

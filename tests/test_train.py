@@ -97,7 +97,7 @@ def test_another_training_begins_with_it_and_sees_twice_as_much(trained: Path) -
 def test_ctrl_c_keeps_what_has_been_learnt(studio: Path) -> None:
     with running(studio, "train", "discs", "-o", "models/stopped", *SHORT, "--minutes", "60") as training:
         training.hears("20 pictures of 64 px")
-        until(lambda: (studio / "models/stopped/training/pictures-64.npy").exists())
+        until(lambda: (studio / "models/stopped/training/pictures-64.bytes").exists())
         assert training.stopped(signal.SIGINT) == 130, training.said
     assert "Traceback" not in training.said
     assert (studio / "models/stopped/weights.safetensors").exists()

@@ -6,7 +6,7 @@ import json
 import logging
 import pkgutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -83,19 +83,36 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
         key |= {"pictures": count, "version": version}
     else:
         key |= {"files": stamps(Path(source))}
-    file, about = folder / f"pictures-{resolution}.npy", folder / f"pictures-{resolution}.json"
+    file, about = folder / f"pictures-{resolution}.bytes", folder / f"pictures-{resolution}.json"
     if file.is_file() and about.is_file():
         kept = json.loads(about.read_text("utf-8"))
         if kept["key"] == key:
-            return Pictures(source, np.lib.format.open_memmap(file, "r"), factors, kept["skipped"])
+            return Pictures(source, mapped(file, resolution), factors, kept["skipped"])
     folder.mkdir(parents=True, exist_ok=True)
     skipped: list[str] = []
-    if source.startswith(WORLD):
-        kept_pixels = drawn(made, resolution, count, device, file)
+    if factors is not None:
+        write(drawn(made, factors, resolution, device), file)
     else:
-        kept_pixels = gathered(Path(source), resolution, skipped, file)
+        write(gathered(Path(source), resolution, skipped), file)
     about.write_text(json.dumps({"key": key, "skipped": skipped}, indent=1), "utf-8")
-    return Pictures(source, kept_pixels, factors, skipped)
+    return Pictures(source, mapped(file, resolution), factors, skipped)
+
+
+def write(pictures: Iterable[NDArray[np.uint8]], file: Path) -> None:
+    """Pictures [3, R, R] one after another in a file, whole or not at all."""
+    writing = file.with_suffix(".writing")
+    try:
+        with writing.open("wb") as out:
+            for picture in pictures:
+                out.write(picture.tobytes())
+        writing.replace(file)
+    finally:
+        writing.unlink(missing_ok=True)
+
+
+def mapped(file: Path, resolution: int) -> NDArray[np.uint8]:
+    """The pictures of such a file [N, 3, R, R], read from disk as they are needed."""
+    return np.memmap(file, np.uint8, "r").reshape(-1, 3, resolution, resolution)
 
 
 def worlds() -> list[str]:
@@ -117,44 +134,29 @@ def factors_of(made: ModuleType, count: int, seed: int = 0) -> Tensor:
     return torch.rand(count, len(made.FACTORS), generator=torch.Generator().manual_seed(seed))
 
 
-def drawn(made: ModuleType, resolution: int, count: int, device: torch.device, file: Path) -> NDArray[np.uint8]:
-    """A world's pictures, drawn into a file."""
-    factors, writing = factors_of(made, count), file.with_suffix(".writing.npy")
-    pixels = np.lib.format.open_memmap(writing, "w+", np.uint8, (count, 3, resolution, resolution))
+def drawn(made: ModuleType, factors: Tensor, resolution: int, device: torch.device) -> Iterator[NDArray[np.uint8]]:
+    """A world's pictures [3, R, R] of factors [N, F]."""
     together = 4 if device.type == "cpu" else 32
-    for start in progress(range(0, count, together), "drawing", f"{together} pictures"):
-        picture = made.render(factors[start : start + together].to(device), resolution)
-        pixels[start : start + together] = picture.mul(255).round_().byte().cpu().numpy()
-    return finished(pixels, writing, file)
+    for some in progress(factors.split(together), "drawing", f"{together} pictures"):
+        yield from made.render(some.to(device), resolution).mul(255).round_().byte().cpu().numpy()
 
 
-def gathered(source: Path, resolution: int, skipped: list[str], file: Path) -> NDArray[np.uint8]:
-    """The pictures of a folder, zip or video, made square, in a file. Those of no use are named in `skipped`."""
-    found = []
+def gathered(source: Path, resolution: int, skipped: list[str]) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of a folder, zip or video, made square [3, R, R]. Those of no use are named in `skipped`."""
+    found = 0
     for name, pixels in progress(each(source), "reading", "picture"):
         if isinstance(pixels, str):
             skipped.append(f"{name}: {pixels}")
             log.warning("%s: skipped, %s", name, pixels)
             continue
-        found.append(squared(pixels, resolution).transpose(2, 0, 1))
-    if len(found) < FEWEST:
+        found += 1
+        yield squared(pixels, resolution).transpose(2, 0, 1)
+    if found < FEWEST:
         left = f" ({len(skipped)} files were no use)" if skipped else ""
         raise Mistake(
-            f"{source}: {len(found)} pictures{left}; from fewer than {FEWEST} a network learns those by heart"
+            f"{source}: {found} pictures{left}; from fewer than {FEWEST} a network learns those by heart"
             " and nothing else"
         )
-    writing = file.with_suffix(".writing.npy")
-    pixels = np.lib.format.open_memmap(writing, "w+", np.uint8, (len(found), 3, resolution, resolution))
-    for index, picture in enumerate(found):
-        pixels[index] = picture
-    return finished(pixels, writing, file)
-
-
-def finished(pixels: np.memmap, writing: Path, file: Path) -> NDArray[np.uint8]:
-    pixels.flush()
-    del pixels
-    writing.replace(file)
-    return np.lib.format.open_memmap(file, "r")
 
 
 def each(source: Path) -> Iterator[tuple[str, NDArray[np.uint8] | str]]:
