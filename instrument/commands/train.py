@@ -119,7 +119,14 @@ def train(args: argparse.Namespace, device: torch.device, folder: Folder) -> int
         device.type,
         training.precision,
     )
-    return learn(training, pictures, folder, args)
+    try:
+        return learn(training, pictures, folder, args)
+    except (FloatingPointError, OSError) as error:  # such as a full disk
+        kept_before = (
+            "the last snapshot is kept, and --resume goes on from it" if folder.state.exists() else "nothing is kept"
+        )
+        log.error("%s: %s; %s", args.output, error, kept_before)
+        return 1
 
 
 def prepared(args: argparse.Namespace, resolution: int, folder: Folder, device: torch.device) -> Pictures:
@@ -153,9 +160,6 @@ def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse
                     folder.keep(training, pictures, about(args, training, pictures))
     except KeyboardInterrupt:
         code = 130
-    except FloatingPointError as error:
-        log.error("%s: %s; the last snapshot is kept, and --resume goes on from it", args.output, error)
-        return 1
     if not writes:
         return code
     with undisturbed():
