@@ -35,8 +35,9 @@ def test_pictures_are_unlike_as_far_as_they_differ_at_any_size():
 
 
 def test_a_fresh_network_hears_the_factors_alone():
-    weights = {"mapping.fc0.weight": torch.randn(16, 40)}
+    weights = {"mapping.fc0.weight": torch.randn(16, 40), "synthesis.b4.conv1.noise_strength": torch.zeros(())}
     attentive(weights, 23)
+    assert weights["synthesis.b4.conv1.noise_strength"] > 0, "or the fader for noise would do nothing"
     assert weights["mapping.fc0.weight"][:, 23:].count_nonzero() == 0
     heard = (placed(torch.rand(500, 23), 40) @ weights["mapping.fc0.weight"].t()).var(0).mean()
     assert heard == pytest.approx(40, rel=0.35), "as strongly as all axes together would be"

@@ -15,6 +15,7 @@ from torch import Tensor
 from instrument.training.features import Features
 
 FREE = 16  # axes of z at least that say nothing: they take up what its length has left
+GRAIN = 0.03  # of an activation's usual size
 LEVELS = 4  # sizes that pictures are compared at, each half of the one before
 
 
@@ -24,10 +25,17 @@ def width(count: int) -> int:
 
 
 def attentive(weights: dict[str, Tensor], count: int) -> None:
-    """Let the first layer of a fresh mapping network hear the first `count` axes of z alone."""
+    """Let the first layer of a fresh mapping network hear the first `count` axes of z alone.
+
+    Noise is no factor, so no pair teaches how much of it there is to be: its strengths are set, to a grain that is just
+    seen, and it is left out while pairs are learnt.
+    """
     first = weights["mapping.fc0.weight"]  # [w_dim, z_dim]
     first[:, :count] *= (first.shape[1] / count) ** 0.5
     first[:, count:] = 0
+    for name, weight in weights.items():
+        if name.endswith("noise_strength"):
+            weight.fill_(GRAIN)
 
 
 def placed(factors: Tensor, width: int) -> Tensor:

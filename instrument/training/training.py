@@ -83,7 +83,8 @@ class Training:
         if recipe.pairing:
             real, factors = (item.to(self.device) for item in self.pictures.pairs(n, random))
             w = self.mapped(placed(factors, recipe.network.z_dim))
-            made = self.generator.synthesize(self.rows(w if recipe.judge == "none" else half_between(w), 0.0))
+            rows = self.rows(w if recipe.judge == "none" else half_between(w), mixing=0.0)
+            made = self.generator.synthesize(rows, noise=None)
         else:
             real = self.pictures.batch(n, random, recipe.flip).to(self.device)
             w = self.mapped(torch.randn(n, recipe.network.z_dim, device=self.device))
