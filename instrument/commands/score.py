@@ -6,7 +6,7 @@ halves of the pictures: nothing can be nearer than that.
 
 examples:
   phosphene score untrained --against world:blooms
-  phosphene score models/mine --against my-pictures/ --sheet nearest.jpg
+  phosphene score models/mine --against my-pictures/ --card --sheet nearest.jpg
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from instrument import options
+from instrument import catalog, options
 from instrument.assemble import model
 from instrument.document import Mistake
 from instrument.images import sheet, write_jpeg
@@ -32,6 +32,7 @@ log = logging.getLogger("phosphene")
 
 TOGETHER = 16
 PAIRS = 32
+SCORES = "## Scores"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE", help="write the nearest pairs, made and real, as a picture"
     )
+    parser.add_argument("--card", action="store_true", help="write the figures into the model's README.md as well")
     parser.add_argument("--overwrite", action="store_true", help="replace the sheet if it is there already")
     options.add_device(parser)
 
@@ -90,9 +92,19 @@ def run(args: argparse.Namespace) -> int:
         args.json.write_text(
             json.dumps({"model": args.model, "against": args.against, **figures}, indent=1) + "\n", "utf-8"
         )
+    if args.card:
+        write_card(catalog.data("models", args.model) / "README.md", args.against, figures)
     if args.sheet:
         write_pairs(args.sheet, made, real, nearest)
     return 0
+
+
+def write_card(path: Path, against: str, figures: dict[str, float]) -> None:
+    """The figures at the end of a model's card, in place of earlier ones."""
+    before = path.read_text("utf-8").partition(SCORES)[0].rstrip() if path.is_file() else f"# {path.parent.name}"
+    said = f"Against {against}, as `phosphene score` sees it with EfficientNet-Lite0's eyes (docs/training.md):"
+    rows = "\n".join(f"| {name} | {figure:.4g} |" for name, figure in figures.items())
+    path.write_text(f"{before}\n\n{SCORES}\n\n{said}\n\n| | |\n|---|---|\n{rows}\n", "utf-8")
 
 
 def write_pairs(path: Path, made: torch.Tensor, real: np.ndarray, nearest: np.ndarray) -> None:
