@@ -91,9 +91,11 @@ def data(kind: Data, name: str) -> Path:
 
     Raises Unknown with the nearest name, and what there is.
     """
-    path, listed = Path(name), names(kind)
-    a_model = kind == "models" and path.is_dir() and (name not in listed or (path / "model.toml").exists())
-    if name and path.exists() and (path.suffix == ".toml" or a_model):
+    path = Path(name)
+    if path.suffix == ".toml" and path.exists():
+        return path
+    listed = names(kind)
+    if name and kind == "models" and path.is_dir() and (name not in listed or (path / "model.toml").exists()):
         return path
     if name not in listed:
         raise Unknown(unknown(kind.removesuffix("es") if kind == "patches" else kind.removesuffix("s"), name, listed))

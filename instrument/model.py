@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from instrument.files import whole
 from instrument.parameters import unknown
 
 NOTES = "phosphene"  # where in a file of tensors our own words are kept
@@ -108,13 +109,9 @@ def read_weights(path: Path, config: Config) -> dict[str, Tensor]:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any] | None = None) -> None:
     """Write tensors and what is to be said of them, whole or not at all: what was there before stays until then."""
-    writing = path.with_suffix(".writing")
     kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    try:
+    with whole(path) as writing:
         writing.write_bytes(save(kept, {NOTES: json.dumps(notes)} if notes is not None else None))
-        writing.replace(path)
-    finally:
-        writing.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from instrument.training.features import Features
-from instrument.training.pairs import attentive, factors_at, half_between, placed, seen_unlike, unlike, width
+from instrument.training.pairs import attentive, between, factors_at, placed, seen_unlike, unlike, width
 
 
 def test_a_factor_is_found_again_at_its_place():
@@ -50,7 +50,7 @@ def test_there_is_room_for_the_length_beside_the_factors():
 
 def test_half_of_the_points_move_towards_one_another():
     w = torch.randn(8, 5)
-    moved = half_between(w)
+    moved = between(w, 4)
     assert torch.equal(moved[:4], w[:4])
     for old, new, other in zip(w[4:], moved[4:], w[4:].roll(1, 0), strict=True):
         part = (new - old) / (other - old)

@@ -1,6 +1,7 @@
 """Training: pictures a second by resolution and width, pair by pair and before a judge; steps are taken in turn."""
 
 import time
+from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
@@ -11,7 +12,7 @@ from instrument.assemble import Show
 from instrument.plugs import Unavailable
 from instrument.training.pictures import Pictures
 from instrument.training.precision import fastest
-from instrument.training.recipe import Recipe, Size, network
+from instrument.training.recipe import Recipe, Size, network, paired
 from instrument.training.training import Training
 
 RESOLUTIONS, FACTORS, BATCH = (64, 128, 256), 23, 16
@@ -36,11 +37,10 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
 
 
 def begun(size: Size, resolution: int, way: str, pictures: Pictures, show: Show, precision: torch.dtype) -> Training:
-    shape = network(size, resolution)
-    if way == "judged":
-        return Training(Recipe(shape, batch=BATCH), pictures, show.device, precision)
-    paired = Recipe(shape, judge="none", batch=BATCH, pairing=20.0, likeness=3.0, mapping=400.0, rate=0.004)
-    return Training(paired, pictures, show.device, precision)
+    recipe = Recipe(network(size, resolution), batch=BATCH)
+    if way == "pairs":
+        recipe = paired(replace(recipe, judge="none"))
+    return Training(recipe, pictures, show.device, precision)
 
 
 def taken_in_turn(trainings: dict[str, Training], seconds: float, device: torch.device) -> dict[str, float]:

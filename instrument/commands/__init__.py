@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 
 from instrument.document import Mistake
+from instrument.plugs import Unavailable
 
 log = logging.getLogger("phosphene")
 
@@ -20,7 +21,7 @@ def run(command: ModuleType, args: argparse.Namespace) -> int:
     try:
         code: int = command.run(args)
         sys.stdout.flush()
-    except Mistake as mistake:
+    except (Mistake, Unavailable) as mistake:
         print(f"phosphene: {mistake}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # such as `phosphene devices | head -1`

@@ -20,9 +20,7 @@ import torch
 
 from instrument import catalog, options
 from instrument.assemble import model
-from instrument.document import Mistake
 from instrument.images import sheet, write_jpeg
-from instrument.plugs import Unavailable
 from instrument.progress import progress
 from instrument.training import score
 from instrument.training.features import Features
@@ -56,10 +54,7 @@ def run(args: argparse.Namespace) -> int:
         options.check_figures(args.json, "fd_efficientnet_lite0", "--json")
     if args.sheet:
         options.check_writable(args.sheet, args.overwrite, "--sheet")
-    try:
-        features = Features()
-    except Unavailable as missing:
-        raise Mistake(str(missing)) from missing
+    features = Features()
     resolution = list(generator.layers().values())[-1][1]
     with tempfile.TemporaryDirectory() as folder:
         pictures = open_pictures(

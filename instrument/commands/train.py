@@ -26,7 +26,6 @@ from instrument.commands import undisturbed
 from instrument.commands.bench import device_name
 from instrument.document import Mistake, located
 from instrument.model import Config, read_config, read_notes, read_tensors, read_weights
-from instrument.plugs import Unavailable
 from instrument.progress import bar
 from instrument.training import distributed
 from instrument.training.folder import Folder
@@ -34,7 +33,7 @@ from instrument.training.grow import begin_with, judge_with
 from instrument.training.pairs import width
 from instrument.training.pictures import WORLD, Pictures, open_pictures, world
 from instrument.training.precision import fastest
-from instrument.training.recipe import SIZES, Augment, Judged, Recipe, network
+from instrument.training.recipe import SIZES, Augment, Judged, Recipe, network, paired
 from instrument.training.training import Training, saved_recipe
 
 log = logging.getLogger("phosphene")
@@ -103,22 +102,13 @@ def train(args: argparse.Namespace, device: torch.device, folder: Folder) -> int
     start = start_model(args.start) if args.start else None
     pictures = prepared(args, resolution, folder, device)
     recipe = recipe or new_recipe(args, pictures, resolution, start)
-    try:
-        training = Training(recipe, pictures, device, fastest(device))
-    except Unavailable as missing:
-        raise Mistake(str(missing)) from missing
+    training = Training(recipe, pictures, device, fastest(device))
     if kept:
         training.load(folder.state, kept)
     elif start:
         begin_from(training, start)
-    log.info(
-        "%s: %d pictures of %d px, on the %s in %s",
-        args.source,
-        len(pictures),
-        resolution,
-        device.type,
-        training.precision,
-    )
+    told = (args.source, len(pictures), resolution, device.type, training.precision)
+    log.info("%s: %d pictures of %d px, on the %s in %s", *told)
     try:
         return learn(training, pictures, folder, args)
     except (FloatingPointError, OSError) as error:  # such as a full disk
@@ -143,7 +133,7 @@ def prepared(args: argparse.Namespace, resolution: int, folder: Folder, device: 
 def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse.Namespace) -> int:
     """Step until it is enough, with snapshots on the way."""
     begun = told = time.monotonic()
-    first, code = training.kimg, 0
+    first, code, said = training.kimg, 0, about(args, training, pictures)
     total, unit = (args.kimg, "kimg") if args.kimg else (args.minutes, "minutes")
     writes = distributed.rank() == 0  # who writes and speaks, if there are several
     try:
@@ -157,14 +147,14 @@ def learn(training: Training, pictures: Pictures, folder: Folder, args: argparse
                 shown.set_postfix_str(f"{training.kimg:.1f} kimg")
                 if writes and now - told > 60 * args.snapshot:
                     told = now
-                    folder.keep(training, pictures, about(args, training, pictures))
+                    folder.keep(training, pictures, said)
     except KeyboardInterrupt:
         code = 130
     if not writes:
         return code
     with undisturbed():
-        folder.keep(training, pictures, about(args, training, pictures))
-        folder.finish(training, about(args, training, pictures))
+        folder.keep(training, pictures, said)
+        folder.finish(training, said)
     speed = (training.kimg - first) * 1000 / max(1e-9, time.monotonic() - begun)
     log.info("%s: %.1f kimg, %.1f pictures a second", args.output, training.kimg, speed)
     log.info("`phosphene play --model %s` plays it", args.output)
@@ -204,7 +194,7 @@ def begin_from(training: Training, start: Start) -> None:
     if len(new) == len(start.weights):
         raise Mistake(f"--from: nothing in {start.path} fits this network; leave --size to be as it is there")
     file, anew = start.path / "training" / "state.safetensors", ""
-    if training.recipe.judge != "none":
+    if training.recipe.judged:
         state = read_tensors(file) if file.is_file() else {}
         judge_with(training, state)
         if not any(name.startswith("judge.") for name in state):
@@ -227,21 +217,19 @@ def new_recipe(args: argparse.Namespace, pictures: Pictures, resolution: int, st
         raise Mistake(
             f"--from: that model has {shape.z_dim} axes, too few for {factors} factors; --pairing 0 does without"
         )
-    pairs_alone = judge == "none"
-    return Recipe(
+    recipe = Recipe(
         network=shape,
         judge=judge,
         batch=args.batch or (16 if factors or resolution >= 256 else 32),
-        rate=args.rate or (0.004 if pairs_alone else 0.002),
         augment=args.augment or ("ada" if len(pictures) < FEW else "none"),
         flip=not args.no_flip,
         frozen=args.freeze,
-        pairing=(args.pairing or 20.0) if factors else 0.0,
-        likeness=3.0 if factors else 0.0,
-        mapping=400.0 if pairs_alone else 1.0,
-        settle=2.0 if start and not pairs_alone else 0.0,
+        settle=2.0 if start and judge != "none" else 0.0,
         seed=args.seed,
     )
+    if factors:
+        recipe = paired(recipe, args.pairing or 20.0)
+    return replace(recipe, rate=args.rate) if args.rate else recipe
 
 
 def about(args: argparse.Namespace, training: Training, pictures: Pictures) -> dict[str, Any]:

@@ -100,6 +100,12 @@ class Folded(nn.Module):
         return F.conv2d(x.float(), self.weight, self.bias, stride=2, groups=self.groups).to(x.dtype)
 
 
+def apart(one: list[Tensor], other: list[Tensor]) -> Tensor:
+    """How far pictures are apart by their maps, each scaled to length 1 at every place: [N] (as in LPIPS, Zhang et al. 2018)."""
+    pairs = [[F.normalize(x.float(), eps=1e-3) for x in pair] for pair in zip(one, other, strict=True)]
+    return torch.stack([(x - y).square().sum(1).mean((1, 2)) for x, y in pairs]).sum(0)
+
+
 def weights_file() -> Path:
     """Where the weights lie. Raises Unavailable if their package is not installed."""
     found = find_spec(PACKAGE)

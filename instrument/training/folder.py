@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from instrument import __version__
+from instrument.files import whole
 from instrument.images import sheet, write_jpeg
 from instrument.latent.paths import normal
 from instrument.media import Movie
@@ -25,7 +26,7 @@ TRUNCATION = 0.7
 
 
 class Folder:
-    """`models/NAME`: what the trainer writes there. Every file is written whole, or the one before stays."""
+    """`models/NAME`: what the trainer writes there. What is played or gone on with is written whole, or what was there stays."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.work = path, path / "training"
@@ -39,7 +40,8 @@ class Folder:
         """A snapshot: the model to play, everything to go on with, a point of the way, a line in the log, and a sheet."""
         weights = training.kept()
         write_tensors(self.path / "weights.safetensors", weights)
-        (self.path / "model.toml").write_text(model_toml(training.recipe.network, about), "utf-8")
+        with whole(self.path / "model.toml") as writing:
+            writing.write_text(model_toml(training.recipe.network, about), "utf-8")
         write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", weights)
         self.thin()
         seen = seeds(training, SEEDS, 1.0)
@@ -72,7 +74,8 @@ class Folder:
         """What a model that is finished for now has besides: a card, a preview and a walk."""
         write_jpeg(self.path / "preview.jpg", sheet(seeds(training, 16, TRUNCATION), 4), 88)
         walk(training, self.path / "walk.mp4")
-        (self.path / "README.md").write_text(card(self.path.name, training, about), "utf-8")
+        with whole(self.path / "README.md") as writing:
+            writing.write_text(card(self.path.name, training, about), "utf-8")
 
 
 def seeds(training: Training, count: int, truncation: float) -> NDArray[np.uint8]:
@@ -138,7 +141,7 @@ def told(recipe: Recipe) -> str:
         said.append(f"mixing {recipe.mixing:g}")
     if recipe.flip and not recipe.pairing:
         said.append("mirrored")
-    if recipe.judge == "none":
+    if not recipe.judged:
         said.append("no judge")
     else:
         said.append(f"judge {recipe.judge}, R1 {recipe.penalty:.3g} every {recipe.r1_every} steps")

@@ -64,7 +64,11 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, noise: float | None = 1.0) -> Tensor:
         """z [N, z_dim] -> pictures [N, 3, R, R]."""
-        return self.synthesize(self.map(z)[:, None].expand(-1, self.config.num_ws, -1), noise)
+        return self.synthesize(self.everywhere(self.map(z)), noise)
+
+    def everywhere(self, w: Tensor) -> Tensor:
+        """w [N, w_dim] -> the same for every layer [N, num_ws, w_dim]."""
+        return w[:, None].expand(-1, self.config.num_ws, -1)
 
     def layer(self, name: str, x: Tensor, w: Tensor, noise: float | None, up: bool = False) -> Tensor:
         weight = self[name + "weight"]  # [O, I, 3, 3]

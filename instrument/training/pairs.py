@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.training.features import Features
+from instrument.training.features import Features, apart
 
 FREE = 16  # axes of z at least that say nothing: they take up what its length has left
 GRAIN = 0.03  # of an activation's usual size
@@ -56,12 +56,12 @@ def factors_at(z: Tensor, count: int) -> Tensor:
     return torch.special.ndtr(z[:, :count] / length)
 
 
-def half_between(w: Tensor) -> Tensor:
-    """w [N, w_dim] with the second half of them moved towards another, each some of the way.
+def between(w: Tensor, pairs: int) -> Tensor:
+    """w [N, w_dim] with all but the first `pairs` of them moved towards another, each some of the way.
 
-    No picture is known for what lies between, so that half is for the judge: walks lead through there, and truncation.
+    No picture is known for what lies between, so those are for the judge: walks lead through there, and truncation.
     """
-    told, rest = w.tensor_split([len(w) // 2])
+    told, rest = w.tensor_split([pairs])
     return torch.cat([told, rest.lerp(rest.roll(1, 0), torch.rand(len(rest), 1, device=w.device))])
 
 
@@ -75,8 +75,7 @@ def unlike(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def seen_unlike(eyes: Features, made: Tensor, wanted: Tensor) -> Tensor:
-    """The same as trained eyes see it: of their maps, each scaled to length 1 at every place (as in LPIPS, Zhang et al. 2018)."""
+    """The same as trained eyes see it."""
     with torch.no_grad():
-        aims = [F.normalize(x.float(), eps=1e-3) for x in eyes(wanted)]
-    maps = [F.normalize(x.float(), eps=1e-3) for x in eyes(made)]
-    return torch.stack([(x - aim).square().sum(1).mean() for x, aim in zip(maps, aims, strict=True)]).sum()
+        aims = eyes(wanted)
+    return apart(eyes(made), aims).mean()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.document import Mistake
+from instrument.files import whole
 from instrument.images import SUFFIXES, read_picture, squared
 from instrument.media import VIDEO_SUFFIXES, frames_of
 from instrument.parameters import unknown
@@ -100,14 +101,9 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
 
 def write(pictures: Iterable[NDArray[np.uint8]], file: Path) -> None:
     """Pictures [3, R, R] one after another in a file, whole or not at all."""
-    writing = file.with_suffix(".writing")
-    try:
-        with writing.open("wb") as out:
-            for picture in pictures:
-                out.write(picture.tobytes())
-        writing.replace(file)
-    finally:
-        writing.unlink(missing_ok=True)
+    with whole(file) as writing, writing.open("wb") as out:
+        for picture in pictures:
+            out.write(picture.tobytes())
 
 
 def mapped(file: Path, resolution: int) -> NDArray[np.uint8]:

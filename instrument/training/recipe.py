@@ -1,6 +1,6 @@
 """The recipe of a training: everything that decides what comes out, apart from the pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from instrument.model import Config
@@ -43,5 +43,16 @@ class Recipe:
     seed: int = 0
 
     @property
+    def judged(self) -> bool:
+        return self.judge != "none"
+
+    @property
     def penalty(self) -> float:
         return 0.0002 * self.network.resolution**2 / self.batch if self.r1 is None else self.r1
+
+
+def paired(recipe: Recipe, pairing: float = 20.0) -> Recipe:
+    """The same for a world whose factors are known; without a judge to upset, it learns faster."""
+    if not recipe.judged:
+        recipe = replace(recipe, rate=0.004, mapping=400.0)
+    return replace(recipe, pairing=pairing, likeness=3.0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from instrument.flow import Latent
 from instrument.plugs import Generator
-from instrument.training.features import Features
+from instrument.training.features import Features, apart
 
 NEIGHBOURS = 3
 STEP = 1e-3  # of a way between two points, for the path's length
@@ -80,15 +80,14 @@ def copied(real: NDArray[np.float64], found: NDArray[np.float64]) -> tuple[float
 def path_length(generator: Generator, features: Features, count: int, truncation: float, seed: int) -> float:
     """How much the picture changes on a way through w, squared and for the whole way (Karras et al. 2019, section 4.1).
 
-    The change is that of the maps at four strides, each scaled to length 1 at every place, as LPIPS has it; the network
-    and the missing weights make it another number than the published one.
+    The change is that of the maps at four strides (`apart`); the network and the missing weights make it another number
+    than the published one.
     """
     random, found = torch.Generator().manual_seed(seed), []
     for _ in range(count):
         ends = generator.map(torch.randn(2, generator.z_dim, generator=random))
         place = torch.rand(1, generator=random).item()
         pair = [torch.lerp(ends[0], ends[1], at) for at in (place, place + STEP)]
-        maps = features(torch.stack([picture(generator, w, truncation) for w in pair]))
-        unit = [x.float() / x.float().norm(dim=1, keepdim=True).clamp_min(1e-6) for x in maps]
-        found.append(sum((x[0] - x[1]).square().sum(0).mean().item() for x in unit) / STEP**2)
+        before, after = (features(picture(generator, w, truncation)[None]) for w in pair)
+        found.append(apart(before, after).item() / STEP**2)
     return float(np.mean(found))

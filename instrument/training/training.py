@@ -15,7 +15,7 @@ from instrument.training.augment import Adaptive, augmented
 from instrument.training.features import Features
 from instrument.training.judge import Judge
 from instrument.training.networks import Generator, fresh
-from instrument.training.pairs import attentive, half_between, placed, seen_unlike, unlike
+from instrument.training.pairs import attentive, between, placed, seen_unlike, unlike
 from instrument.training.recipe import Recipe
 
 
@@ -67,7 +67,7 @@ class Training:
 
     @property
     def kimg(self) -> float:
-        """Thousands of real pictures that have been shown to the judge."""
+        """Thousands of real pictures that have been shown."""
         return self.steps * self.recipe.batch / 1000
 
     @property
@@ -83,15 +83,16 @@ class Training:
         if recipe.pairing:
             real, factors = (item.to(self.device) for item in self.pictures.pairs(n, random))
             w = self.mapped(placed(factors, recipe.network.z_dim))
-            rows = self.rows(w if recipe.judge == "none" else half_between(w), mixing=0.0)
-            made = self.generator.synthesize(rows, noise=None)
+            pairs = n // 2 if recipe.judged else n
+            made = self.generator.synthesize(self.generator.everywhere(between(w, pairs)), noise=None)
         else:
             real = self.pictures.batch(n, random, recipe.flip).to(self.device)
             w = self.mapped(torch.randn(n, recipe.network.z_dim, device=self.device))
-            made = self.generator.synthesize(self.rows(w, recipe.mixing))
-        scores = None if recipe.judge == "none" else self.teach(real, made.detach())
+            pairs = 0
+            made = self.generator.synthesize(self.mixed(w))
+        scores = self.teach(real, made.detach()) if recipe.judged else None
         if self.kimg >= recipe.settle:
-            self.learn(real, made)
+            self.learn(made, real[:pairs])
         self.steps += 1
         if recipe.augment == "ada" and scores is not None:
             self.adaptive.hear(distributed.averaged(scores.sign()))
@@ -113,18 +114,17 @@ class Training:
         self.note(loss_judge=wrong.item(), real=scores.mean().item())
         return scores.detach()
 
-    def learn(self, real: Tensor, made: Tensor) -> None:
-        """The generator learns: from the judge, and from the real pictures if those made are to be the same."""
+    def learn(self, made: Tensor, wanted: Tensor) -> None:
+        """The generator learns: from the judge, and from the pictures that the first of those made are to be [any, 3, R, R]."""
         self.makes.zero_grad()
         loss = self.judge.disbelief(augmented(made, self.probability))
+        told = made[: len(wanted)]
         if self.recipe.pairing:
-            pairs = len(made) if self.recipe.judge == "none" else len(made) // 2
-            made, real = made[:pairs], real[:pairs]
-            difference = unlike(made, real)
+            difference = unlike(told, wanted)
             loss = loss + self.recipe.pairing * difference
             self.note(difference=difference.item())
         if self.eyes:
-            seen = seen_unlike(self.eyes, made, real)
+            seen = seen_unlike(self.eyes, told, wanted)
             loss = loss + self.recipe.likeness * seen
             self.note(seen=seen.item())
         loss.backward()
@@ -139,11 +139,11 @@ class Training:
         self.generator["mapping.w_avg"].lerp_(distributed.averaged(w.detach().mean(0)), 0.005)
         return w
 
-    def rows(self, w: Tensor, mixing: float) -> Tensor:
-        """w [N, w_dim] -> [N, num_ws, w_dim]; a share `mixing` of them takes its finer rows from another."""
+    def mixed(self, w: Tensor) -> Tensor:
+        """w [N, w_dim] -> [N, num_ws, w_dim]; some of them, by the recipe, take their finer rows from another."""
         count, rows = len(w), self.recipe.network.num_ws
         first = torch.randint(1, rows, (count, 1), device=self.device)
-        first = torch.where(torch.rand(count, 1, device=self.device) < mixing, first, rows)
+        first = torch.where(torch.rand(count, 1, device=self.device) < self.recipe.mixing, first, rows)
         other = torch.arange(rows, device=self.device)[None] >= first  # [N, num_ws]
         return torch.where(other[:, :, None], w.roll(1, 0)[:, None], w[:, None])
 
@@ -181,8 +181,7 @@ class Training:
         for part in z.to(self.device).split(16):
             w = self.average.map(part)
             w = truncate(w, torch.tensor(truncation, device=self.device), self.average["mapping.w_avg"])
-            rows = w[:, None].expand(-1, self.recipe.network.num_ws, -1)
-            found.append(self.average.synthesize(rows, None).float().cpu())
+            found.append(self.average.synthesize(self.average.everywhere(w), None).float().cpu())
         return torch.cat(found)
 
     def kept(self) -> dict[str, Tensor]:

@@ -19,15 +19,8 @@ def oklch(lightness: Tensor, chroma: Tensor, hue: Tensor) -> Tensor:
     return torch.stack([red, green, blue], -1).clamp_min(0)
 
 
-WHEEL = (
-    29.2,
-    109.8,
-    142.5,
-    194.8,
-    264.1,
-    328.4,
-    389.2,
-)  # hues in OkLCh of red, yellow, green, cyan, blue, magenta, red
+# hues in OkLCh of red, yellow, green, cyan, blue, magenta, red
+WHEEL = (29.2, 109.8, 142.5, 194.8, 264.1, 328.4, 389.2)
 
 
 def wheel(place: Tensor) -> Tensor:
