@@ -161,10 +161,12 @@ def test_a_show_that_was_killed_can_be_rendered_and_its_recording_played(folder:
     with running(folder, "play", *arguments) as killed:
         until(lambda: lines(folder / "show.jsonl") > 35 or killed.process.poll() is not None, 60)
         killed.stopped(signal.SIGKILL)
-    live, _ = pictures(folder / "live.mp4")
+    live, seconds = pictures(folder / "live.mp4")
     with (folder / "show.jsonl").open("r+b") as file:
         file.truncate((folder / "show.jsonl").stat().st_size - 9)  # in the middle of a line
-    frames, _ = render(folder, "show.jsonl")
+    frames, times = render(folder, "show.jsonl")
     assert len(frames) == lines(folder / "show.jsonl") - 1
     assert len(live) > len(frames) - 25, "all but the last seconds"
-    assert difference(frames[: len(live)], live[: len(frames)]) < 1
+    both, at, at_live = np.intersect1d(times.round(3), seconds.round(3), return_indices=True)
+    assert len(both) >= min(len(frames), len(live)) - 2, "a busy machine leaves out a picture"
+    assert difference(frames[at], live[at_live]) < 1
