@@ -63,7 +63,7 @@ def read_patch(path: Path) -> Patch:
         name=path.stem,
         about=table.take("about", str, ""),
         bpm=limited(f"{path}: bpm", table.take("bpm", float, 120.0), TEMPO),
-        model=table.take("model", str, "untrained"),
+        model=table.take("model", str, "blooms"),
         inputs=plugged(table.tables("inputs")),
         modulators=plugged(table.tables("modulators")),
         walk=Plugged(walk.take("plug", str, "drift"), walk.rest(), walk.where),

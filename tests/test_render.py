@@ -141,7 +141,7 @@ def test_what_was_chosen_unasked_is_the_same_in_any_folder(tmp_path: Path) -> No
     own = json.loads((there / "own.jsonl").read_text().splitlines()[0])
     assert (own["scene"], own["patch"]) == (f"{here}/scenes/first-light.toml", f"{here}/patches/mine.toml")
     shipped = json.loads((there / "shipped.jsonl").read_text().splitlines()[0])
-    assert (shipped["scene"], shipped["patch"], shipped["model"]) == ("first-light", "audio", "untrained")
+    assert (shipped["scene"], shipped["patch"], shipped["model"]) == ("first-light", "audio", "blooms")
     for folder, take in ((here, "own.jsonl"), (tmp_path, "shipped.jsonl")):
         at_home, _ = render(folder, str(there / take))
         away, _ = render(there, take)

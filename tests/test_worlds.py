@@ -105,7 +105,7 @@ def test_a_picture_is_what_it_was(name):
     """Its colours in the middle of each quarter, to what a processor's last bits may change."""
     golden = {
         "blooms": [0.1923, 0.1938, 0.1327, 0.1339, 0.1158, 0.1155, 0.0871, 0.0881],
-        "liquid": [0.481, 0.3604, 0.4691, 0.4647, 0.2228, 0.3018, 0.2669, 0.4045],
+        "liquid": [0.433, 0.3875, 0.4935, 0.4858, 0.4825, 0.4285, 0.4084, 0.4001],
     }
     small = torch.nn.functional.adaptive_avg_pool2d(pictures(name, 2, seed=11), 2).mean(1).flatten().tolist()
     assert small == pytest.approx(golden[name], abs=0.004)

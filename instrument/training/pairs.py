@@ -50,12 +50,6 @@ def placed(factors: Tensor, width: int) -> Tensor:
     return torch.cat([told, rest * (left / rest.square().sum(1, keepdim=True)).sqrt()], 1)
 
 
-def factors_at(z: Tensor, count: int) -> Tensor:
-    """The first `count` factors [N, F] that points z [N, width] stand for."""
-    length = z.square().mean(1, keepdim=True).sqrt()
-    return torch.special.ndtr(z[:, :count] / length)
-
-
 def between(w: Tensor, pairs: int) -> Tensor:
     """w [N, w_dim] with all but the first `pairs` of them moved towards another, each some of the way.
 

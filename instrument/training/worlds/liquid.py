@@ -1,6 +1,6 @@
 """Liquid: silk and chrome, a surface folded by waves that are carried by other waves, under one lamp from above left.
 
-All pictures are one cloth, in other folds: each wave moves by no more than a sixth of its length from where it is at rest.
+All pictures are one cloth, in other folds: eight currents move its thirty waves, each a little way from where it is at rest.
 Waves at any place make a texture that no network has learnt from pairs (tried: after 20,000 pictures all had the same folds).
 """
 
@@ -29,26 +29,26 @@ LOOK = (
 )
 WAVES = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2))  # periods across the picture and down it
 FIELDS = ("carry x", "carry y", "bend x", "bend y", "relief")
-FACTORS = (*LOOK, *(f"{field} {x},{y}" for field in FIELDS for x, y in WAVES))
-"""What a picture is made of: its look, and where each wave of five fields is. Each factor is uniform in 0..1."""
+CURRENTS = 8
+FACTORS = (*LOOK, *(f"current {n + 1}" for n in range(CURRENTS)))
+"""What a picture is made of: its look, and what moves the waves of five fields. Each factor is uniform in 0..1."""
 
+GOLDEN = (math.sqrt(5) - 1) / 2
 REST = 0.3  # where the first wave is at rest, in its lengths; each other one a golden section further
-SWAY = 0.3  # how far a wave moves from one end of its factor to the other, in its lengths
+SWAY = 0.12  # how far a current moves a wave at most from one end of its factor to the other, in its lengths
 
 LAMP = (-0.53, -0.53, 0.66)
 
 
 @torch.no_grad()
 def render(factors: Tensor, resolution: int) -> Tensor:
-    """factors [N, 43] in 0..1 -> pictures [N, 3, R, R] in 0..1, on the same device.
+    """factors [N, 21] in 0..1 -> pictures [N, 3, R, R] in 0..1, on the same device.
 
     The same factors give the same picture on one device; between devices it differs in the last bits.
     """
     size = 2 * resolution
     look = dict(zip(LOOK, factors[:, : len(LOOK), None, None].unbind(1), strict=True))  # each [N, 1, 1]
-    rest = (REST + torch.arange(len(FIELDS) * len(WAVES), device=factors.device) * (math.sqrt(5) - 1) / 2) % 1
-    phases = rest + SWAY * (factors[:, len(LOOK) :] - 0.5)
-    phases = phases.view(len(factors), len(FIELDS), len(WAVES), 1, 1)
+    phases = flow(factors[:, len(LOOK) :])[..., None, None]  # [N, 5, 6, 1, 1]
     side = (torch.arange(size, device=factors.device) + 0.5) / size - 0.5
     scale = 0.75 + 0.6 * look["scale"]
     y, x = side[:, None] * scale, side[None, :] * scale  # [N, size, 1], [N, 1, size]
@@ -61,6 +61,15 @@ def render(factors: Tensor, resolution: int) -> Tensor:
     cloth = turn.sin() + 0.35 * (2.7 * turn + bend_y).sin()
     height = torch.lerp(1.2 * relief, cloth, look["cloth"])  # [N, size, size]
     return lit(height, turn, bend_x, look)
+
+
+def flow(currents: Tensor) -> Tensor:
+    """Currents [N, 8] in 0..1 -> where each wave of each field is, in its lengths [N, 5, 6]."""
+    wave = torch.arange(len(FIELDS) * len(WAVES), device=currents.device)
+    current = torch.arange(1, CURRENTS + 1, device=currents.device)
+    carried = torch.cos(math.tau * GOLDEN * (wave[:, None] + 1) * current)  # [30, 8]
+    phases = REST + GOLDEN * wave + SWAY * (currents - 0.5) @ carried.T
+    return phases.view(len(currents), len(FIELDS), len(WAVES))
 
 
 def waves(x: Tensor, y: Tensor, phases: Tensor) -> Tensor:
