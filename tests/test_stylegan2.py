@@ -1,5 +1,6 @@
 """The network draws what the published implementation draws, and refuses every model folder that is not one."""
 
+import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -307,14 +308,44 @@ def test_the_clamp_may_be_left_out(tmp_path):
 # --- what Phosphene comes with
 
 
-def test_every_shipped_model_loads_and_draws_something_worth_seeing():
-    folders = catalog.names("models")
-    assert {"blooms", "untrained"} <= folders.keys()
-    for folder in folders.values():
-        generator = Generator(folder, CPU)
-        z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(1))
-        with torch.inference_mode():
-            one, other = drawn(generator, generator.map(z), truncation=0.7)
-        for picture in (one, other):
-            assert picture.isfinite().all() and picture.clamp(-1, 1).std() > 0.1
-        assert (one - other).abs().mean() > 0.05, "another latent is another picture"
+SHIPPED = catalog.names("models")
+every_model = pytest.mark.parametrize("folder", SHIPPED.values(), ids=SHIPPED)
+
+
+def test_what_is_shipped():
+    assert {"blooms", "untrained"} <= SHIPPED.keys()
+    assert all((folder / "weights.safetensors").stat().st_size < 16e6 for folder in SHIPPED.values())
+
+
+@every_model
+def test_a_shipped_model_draws_something_worth_seeing(folder):
+    generator = Generator(folder, CPU)
+    z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        one, other = drawn(generator, generator.map(z), truncation=0.7)
+    for picture in (one, other):
+        assert picture.isfinite().all() and picture.clamp(-1, 1).std() > 0.1
+    assert (one - other).abs().mean() > 0.05, "another latent is another picture"
+
+
+@every_model
+@torch.inference_mode()
+def test_faders_and_bends_at_every_layer_of_a_shipped_model_are_seen_and_nothing_explodes(folder):
+    generator = Generator(folder, CPU)
+    w = generator.map(torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(1)))
+    plain = drawn(generator, w, 0.7).clamp(-1, 1)
+
+    def change(truncation=0.7, noise=1.0, bend=untouched):
+        picture = drawn(generator, w, truncation, noise, bend)
+        assert picture.isfinite().all()
+        return (picture.clamp(-1, 1) - plain).abs().mean()
+
+    assert min(change(truncation=0.0), change(truncation=1.4)) > 0.02
+    assert min(change(noise=0.0), change(noise=4.0)) > 0.001
+    for name, layer in itertools.product(OPS, generator.layers()):
+
+        def bent(end, name=name, layer=layer):
+            faders = {key: torch.tensor(item.range.from_unit(end)) for key, item in OPS[name].parameters.items()}
+            return lambda at, x: OPS[name].function(x, **faders) if at == layer else x
+
+        assert max(change(bend=bent(0.0)), change(bend=bent(1.0))) > 0.01, (name, layer)
