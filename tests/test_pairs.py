@@ -72,3 +72,12 @@ def test_trained_eyes_see_how_far_pictures_are_apart():
     assert seen_unlike(eyes, picture, picture) == 0
     seen.backward()
     assert made.grad.abs().sum() > 0
+
+
+def test_large_pictures_are_seen_through_a_window_that_moves():
+    torch.manual_seed(0)
+    eyes, picture = Features(), torch.rand(1, 3, 256, 256) * 2 - 1
+    other = picture.clone()
+    other[:, :, :64, :64] *= -1
+    seen = [bool(seen_unlike(eyes, other, picture) > 0) for _ in range(12)]
+    assert {True, False} == set(seen), "now with the corner, now without it"

@@ -16,6 +16,7 @@ from instrument.training.features import Features, apart
 
 FREE = 16  # axes of z at least that say nothing: they take up what its length has left
 GRAIN = 0.03  # of an activation's usual size
+WINDOW = 128  # px that trained eyes look at
 LEVELS = 4  # sizes that pictures are compared at, each half of the one before
 
 
@@ -69,7 +70,9 @@ def unlike(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def seen_unlike(eyes: Features, made: Tensor, wanted: Tensor) -> Tensor:
-    """The same as trained eyes see it."""
+    """The same as trained eyes see it, through a window that is somewhere else each time: that shows as much, sooner."""
+    top, left = (int(torch.randint(max(0, side - WINDOW) + 1, ())) for side in made.shape[2:])
+    made, wanted = (pictures[:, :, top : top + WINDOW, left : left + WINDOW] for pictures in (made, wanted))
     with torch.no_grad():
         aims = eyes(wanted)
     return apart(eyes(made), aims).mean()
