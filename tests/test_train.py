@@ -12,7 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from command_line import QUICK, Server, phosphene, pictures, running
+from safetensors.torch import load_file
 from virtual_display import until
 
 SHORT = ["--resolution", "64", "--batch", "4", "--augment", "none"]
@@ -91,7 +93,11 @@ def test_another_training_begins_with_it_and_sees_twice_as_much(trained: Path) -
     grown = phosphene(studio, *arguments, "--batch", "4")
     assert grown.returncode == 0, grown.stderr
     assert "tensors begin anew" in grown.stderr
-    assert "| Began from | discs |" in (studio / "models/large/README.md").read_text()
+    large = studio / "models/large"
+    assert "| Began from | discs |" in (large / "README.md").read_text()
+    began, was = load_file(large / "trajectory/00000.00.safetensors"), load_file(trained / "weights.safetensors")
+    shared = [name for name in was if name in began and "torgb" not in name]
+    assert len(shared) > 20 and all(torch.equal(began[name], was[name]) for name in shared), "the way begins there"
 
 
 def test_ctrl_c_keeps_what_has_been_learnt(studio: Path) -> None:

@@ -107,6 +107,8 @@ def train(args: argparse.Namespace, device: torch.device, folder: Folder) -> int
         training.load(folder.state, kept)
     elif start:
         begin_from(training, start)
+        if not distributed.rank():
+            folder.mark(training)
     told = (args.source, len(pictures), resolution, device.type, training.precision)
     log.info("%s: %d pictures of %d px, on the %s in %s", *told)
     try:

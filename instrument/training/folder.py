@@ -38,12 +38,10 @@ class Folder:
 
     def keep(self, training: Training, pictures: Pictures, about: dict[str, Any]) -> None:
         """A snapshot: the model to play, everything to go on with, a point of the way, a line in the log, and a sheet."""
-        weights = training.kept()
-        write_tensors(self.path / "weights.safetensors", weights)
+        write_tensors(self.path / "weights.safetensors", training.kept())
         with whole(self.path / "model.toml") as writing:
             writing.write_text(model_toml(training.recipe.network, about), "utf-8")
-        write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", weights)
-        self.thin()
+        self.mark(training)
         seen = seeds(training, SEEDS, 1.0)
         real = np.asarray(pictures.pixels[: SEEDS // 4])
         write_jpeg(
@@ -63,8 +61,9 @@ class Folder:
             row.writerow({name: f"{figures[name]:.5g}" for name in COLUMNS if name in figures})
         training.save(self.state)  # last: it is what counts, and then the rest is there
 
-    def thin(self) -> None:
-        """Leave out every other point of the way when there are too many; the first and the last stay."""
+    def mark(self, training: Training) -> None:
+        """Keep a point of the way; of too many, every other one is left out, but not the first and the last."""
+        write_tensors(self.way / f"{training.kimg:08.2f}.safetensors", training.kept())
         points = sorted(self.way.glob("*.safetensors"))
         if len(points) > KEPT:
             for point in points[1:-1:2]:
