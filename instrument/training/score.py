@@ -5,6 +5,7 @@ at, which is why that number is among them.
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.flow import Latent
+from instrument.latent.paths import circle
 from instrument.plugs import Generator
 from instrument.training.features import Features, apart
 
 NEIGHBOURS = 3
 STEP = 1e-3  # of a way between two points, for the path's length
+FRAMES = 1000  # of a walk, for its largest step
 
 
 def made(generator: Generator, count: int, truncation: float, seed: int) -> Tensor:
@@ -91,3 +94,12 @@ def path_length(generator: Generator, features: Features, count: int, truncation
         before, after = (features(picture(generator, w, truncation)[None]) for w in pair)
         found.append(apart(before, after).item() / STEP**2)
     return float(np.mean(found))
+
+
+def largest_step(generator: Generator, truncation: float, seed: int) -> float:
+    """How many times the usual change from one picture to the next the largest is, on a circle of 1,000: 1 is even."""
+    first, second = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(seed))
+    way = [circle(first, second, frame / FRAMES)[None] for frame in range(FRAMES + 1)]
+    pictures = (picture(generator, generator.map(z)[0], truncation) for z in way)
+    steps = [(now - before).abs().mean().item() for before, now in pairwise(pictures)]
+    return float(np.max(steps) / np.median(steps))

@@ -1,8 +1,10 @@
 """Blooms: x-ray flowers on black, as light that gathers where petals overlap and fold.
 
-Each flower is a few layers of petals (a polar rose lifted into space), stamens and tentacles, seen from one of three
-heights, always with a petal at twelve o'clock and always as large as the picture allows: what a network has to learn is
-the flower, not where it is.
+Each flower is a few layers of petals (a polar rose lifted into space), stamens and tentacles, always with a petal at
+twelve o'clock and always as large as the picture allows: what a network has to learn is the flower, not where it is.
+
+No factor makes a picture jump: a new petal opens at six o'clock, layers fade in, tentacles grow. So every one of them is a
+fader that a network can learn to follow.
 """
 
 import math
@@ -13,15 +15,15 @@ from torch import Tensor
 from instrument.training.worlds.light import bloomed, oklch, shared_light, wheel
 
 FACTORS = (
-    "petals",  # 5, 6 or 8 in a layer
-    "tilt",  # seen from above, from 32 or from 60 degrees
-    "layers",  # 2, 3 or 4
+    "petals",  # 5, 6, 7 or 8 in a layer, and sometimes one about to open
+    "tilt",  # seen from above, to 60 degrees
+    "layers",  # 2 to 4
     "cup",  # from a plate to a goblet
     "twist",  # the petals lean to the left or to the right
     "point",  # round petals to pointed ones
     "notch",  # none, for half of all flowers, to deep, at the tip
     "ruffle",  # none, for a third, to wavy
-    "waves",  # 2 to 5 ruffles on a petal
+    "waves",  # 2 to 5 on a petal
     "weight",  # light all over the petal, or only at its edge
     "veins",  # none, for half, to engraved
     "rings",  # none, for half, to engraved
@@ -39,7 +41,7 @@ FACTORS = (
 )
 """What a picture is made of. Each factor is uniform in 0..1."""
 
-PETALS, TILTS, LAYERS = (5, 6, 8), (0.0, 0.56, 1.05), (2, 3, 4)
+TILT = 1.05  # radians at most
 EXTENT = 0.455  # of the picture, from its middle to the outermost light
 POINTS = 4.0  # for each pixel and layer
 
@@ -52,8 +54,8 @@ def render(factors: Tensor, resolution: int) -> Tensor:
     """
     size = 2 * resolution
     f = dict(zip(FACTORS, factors[:, :, None].unbind(1), strict=True))  # each [N, 1]
-    count, tilt, layers = choice(PETALS, f["petals"]), choice(TILTS, f["tilt"]), choice(LAYERS, f["layers"])
-    clouds = [petals(f, layer, count, layers, round(POINTS * size * size / 2)) for layer in range(max(LAYERS))]
+    tilt, layers, count = TILT * f["tilt"], 2 + 2 * f["layers"], 5 + stairs(f["petals"], 4)
+    clouds = [petals(f, layer, count, layers, round(POINTS * size * size / 2)) for layer in range(4)]
     clouds.append(threads(f, round(size * size / 2)))
     x, y, z, colour, weight = (torch.cat(parts, 1) for parts in zip(*clouds, strict=True))
     # seen from in front and above: turned about the horizontal axis, with a mild perspective
@@ -66,17 +68,17 @@ def render(factors: Tensor, resolution: int) -> Tensor:
 def petals(f: dict[str, Tensor], layer: int, count: Tensor, layers: Tensor, points: int) -> tuple[Tensor, ...]:
     """A layer of petals as points: x, y, z [N, P], colour [N, P, 3], weight [N, P]. Layer 0 is the outermost."""
     radial, around = sequence(points, f["cup"].device)
-    a, theta = radial.sqrt(), around * math.tau  # [1, P], uniform over the disc; 0 is twelve o'clock
-    up = layer / (layers - 1)  # 0 for the outermost, 1 for the innermost
-    petal = count * (theta + layer * math.pi / count)  # every other layer stands between the petals of the one below
+    a, theta = radial.sqrt(), (around - 0.5) * math.tau  # [1, P], uniform over the disc; 0 is twelve o'clock
+    up = (layer / (layers - 1)).clamp_max(1)  # 0 for the outermost, 1 for the innermost
+    # every other layer stands between the petals of the one below; left and right agree, so that they meet at six o'clock
+    petal = count * theta.abs() + layer * math.pi
     middle = (petal / 2).cos().abs()  # 1 in the middle of a petal, 0 between two
     notch = ramp(f["notch"], 0.5) * 0.45 * torch.exp(-(((middle - 1) / 0.1) ** 2))
     radius = middle.clamp_min(1e-4) ** (0.3 + 1.1 * f["point"]) * (1 - notch * a**4)
     size = (0.62 + 0.26 * f["inner"]) ** layer
     r = a * radius * size
     cup = (1.3 * f["cup"] - 0.15) * (0.6 + 0.6 * up)
-    waves = (2 + 3.999 * f["waves"]).floor()
-    ruffle = 0.11 * ramp(f["ruffle"], 0.35) * torch.sin(waves * petal + layer) * a**2
+    ruffle = 0.11 * ramp(f["ruffle"], 0.35) * torch.cos((2 + 3 * f["waves"]) * petal) * a**2
     z = (cup * a**1.8 * 0.85 + ruffle) * size + 0.06 * layer
     # a petal that stands up comes nearer to the axis
     r = r * (1 - 0.42 * cup.clamp_min(0) * a)
@@ -86,7 +88,7 @@ def petals(f: dict[str, Tensor], layer: int, count: Tensor, layers: Tensor, poin
     light = light * torch.lerp(torch.ones_like(engraved), engraved, 0.75 * ramp(f["veins"], 0.5))
     rings = torch.cos(a * math.tau * 9).clamp_min(0) ** 4 * 2.7
     light = light * torch.lerp(torch.ones_like(light), rings, 0.75 * ramp(f["rings"], 0.5))
-    weight = light * (layer < layers) * size / layers * (1 + 0.35 * up)
+    weight = light * (layers - layer).clamp(0, 1) * size / layers * (1 + 0.35 * up)
     t = 0.1 + 0.75 * a * (1 - 0.3 * up) + 0.08 * (1 - middle)
     return r * angle.sin(), -r * angle.cos(), z, colours(f, t), weight / points
 
@@ -99,12 +101,15 @@ def threads(f: dict[str, Tensor], points: int) -> tuple[Tensor, ...]:
     golden = (index * 0.618034) % 1
     angle = (index % 24) * math.tau / 24
     curl = torch.sin(6 * along + index * 12.9898)
-    reach = 0.18 + 0.3 * f["reach"]
-    r = torch.where(hangs, 0.12 + 0.3 * golden.sqrt() + 0.04 * curl * along, reach * along**0.8 * (0.6 + 0.4 * golden))
-    z = torch.where(hangs, -0.1 - 1.3 * along * (0.5 + 0.5 * f["reach"]), 0.15 + 0.7 * reach * along + 0.02 * curl)
-    amount = torch.where(hangs, ramp(f["tentacles"], 0.75), ramp(f["stamens"], 0.35))
+    grown = torch.where(hangs, ramp(f["tentacles"], 0.6), ramp(f["stamens"], 0.35))
+    reach = (0.18 + 0.3 * f["reach"]) * grown
+    hanging = (0.12 + 0.3 * golden.sqrt()) * (0.2 + 0.8 * grown) + 0.04 * curl * along * grown
+    r = torch.where(hangs, hanging, reach * along**0.8 * (0.6 + 0.4 * golden))
+    z = torch.where(
+        hangs, -(0.1 + (0.65 + 0.65 * f["reach"]) * along) * grown, 0.15 + 0.7 * reach * along + 0.02 * curl
+    )
     # a bead at the end of each stamen, tentacles that fade
-    weight = amount * torch.where(hangs, 0.16 * (1 - along), 0.10 + 0.75 * (along > 0.94))
+    weight = (4 * grown).clamp(0, 1) * torch.where(hangs, 0.16 * (1 - along), 0.10 + 0.75 * (along > 0.94))
     return r * angle.sin(), -r * angle.cos(), z, colours(f, 1 - 0.8 * along + 0 * reach), weight / points
 
 
@@ -127,9 +132,11 @@ def framed(x: Tensor, y: Tensor, lit: Tensor) -> tuple[Tensor, Tensor]:
     return x * (EXTENT / half), (y - (low + high) / 2) * (EXTENT / half)
 
 
-def choice(values: tuple[float, ...], factor: Tensor) -> Tensor:
-    """One of the values, each for an equal part of 0..1."""
-    return torch.tensor(values, device=factor.device)[(factor * len(values)).long().clamp_max(len(values) - 1)]
+def stairs(factor: Tensor, steps: int) -> Tensor:
+    """0 to `steps` - 1: each for an equal part of 0..1, with a smooth rise between two, over two fifths of a part."""
+    place = (factor * steps - 0.5).clamp(0, steps - 1)
+    rise = ((place - place.floor() - 0.3) / 0.4).clamp(0, 1)
+    return place.floor() + rise**3 * (10 - 15 * rise + 6 * rise**2)
 
 
 def ramp(factor: Tensor, none: float) -> Tensor:
