@@ -1,5 +1,8 @@
 """The networks that learn: the same mathematics as the one that plays."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -71,3 +74,16 @@ def test_frozen_blocks_of_the_judge_do_not_learn(blocks, learning):
     judge.freeze(blocks)
     parts = [judge.enter, *judge.blocks, judge.last]
     assert sum(all(weight.requires_grad for weight in part.parameters()) for part in parts) == learning
+
+
+def test_a_judge_is_flattened_on_one_thread_too():
+    """In a process of its own, because what may go wrong there is a crash inside oneDNN."""
+    program = """
+import torch
+from instrument.training.judge import Judge
+from instrument.training.recipe import Recipe, network
+torch.set_num_threads(1)
+judge = Judge(Recipe(network("small", 128), batch=32), torch.bfloat16)
+judge.steepness(torch.zeros(32, 3, 128, 128)).backward()
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
