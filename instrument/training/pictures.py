@@ -132,7 +132,7 @@ def factors_of(made: ModuleType, count: int, seed: int = 0) -> Tensor:
 
 def drawn(made: ModuleType, factors: Tensor, resolution: int, device: torch.device) -> Iterator[NDArray[np.uint8]]:
     """A world's pictures [3, R, R] of factors [N, F]."""
-    together = 4 if device.type == "cpu" else 32
+    together = max(1, 256 // resolution) if device.type == "cpu" else 32  # as many as a processor's cache holds
     for some in progress(factors.split(together), "drawing", f"{together} pictures"):
         yield from made.render(some.to(device), resolution).mul(255).round_().byte().cpu().numpy()
 
