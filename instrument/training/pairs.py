@@ -15,7 +15,7 @@ from torch import Tensor
 from instrument.training.features import Features, apart
 
 FREE = 16  # axes of z at least that say nothing: they take up what its length has left
-GRAIN = 0.03  # of an activation's usual size
+GRAIN = 0.006  # of an activation's usual size: more blurs the edges of petals
 WINDOW = 128  # px that trained eyes look at
 LEVELS = 4  # sizes that pictures are compared at, each half of the one before
 
