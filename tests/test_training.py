@@ -88,6 +88,18 @@ def test_a_state_is_written_whole_or_not_at_all(pictures, tmp_path, monkeypatch)
     assert path.read_bytes() == before
 
 
+def test_the_generator_s_rate_falls_with_the_square_root_of_what_has_been_seen(pictures):
+    one = training(pictures, steady=0.02, mapping=10.0)
+    found = []
+    for _ in range(11):
+        one.step()
+        found.append([group["lr"] for group in one.makes.param_groups])
+    # 8 pictures a step: the last is taken after 80, four times 20
+    assert found[0] == pytest.approx([0.02, 0.002])
+    assert found[-1] == pytest.approx([0.01, 0.001])
+    assert one.judges.param_groups[0]["lr"] == pytest.approx(0.002 * 2 / 3), "the judge's does not"
+
+
 def test_the_average_follows_with_its_half_life(pictures):
     one = training(pictures, average=0.08)
     one.steps = 10_000  # so that the start no longer counts

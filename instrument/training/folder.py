@@ -133,7 +133,8 @@ def card(name: str, training: Training, about: dict[str, Any]) -> str:
 
 def told(recipe: Recipe) -> str:
     """A recipe in words: those of its numbers that mattered."""
-    said = [f"batch {recipe.batch}, rate {recipe.rate:g}"]
+    falling = f" and falling after {recipe.steady:g} kimg" if recipe.steady else ""
+    said = [f"batch {recipe.batch}, rate {recipe.rate:g}{falling}"]
     if recipe.pairing:
         said.append(f"pairs {recipe.pairing:g}, likeness {recipe.likeness:g}, mapping {recipe.mapping:g} times as fast")
     else:

@@ -29,6 +29,7 @@ class Recipe:
     judge: Judged = "plain"
     batch: int = 32
     rate: float = 0.002  # of both networks, at Adam with betas 0 and 0.99
+    steady: float | None = None  # kimg after which the generator's rate falls, as one over their square root
     r1: float | None = None  # weight of the gradient penalty; by the usual rule 0.0002 · resolution² / batch
     r1_every: int = 16  # steps
     mixing: float = 0.5  # share of pictures made of two styles
@@ -54,5 +55,5 @@ class Recipe:
 def paired(recipe: Recipe, pairing: float = 20.0) -> Recipe:
     """The same for a world whose factors are known; without a judge to upset, it learns faster."""
     if not recipe.judged:
-        recipe = replace(recipe, rate=0.004, mapping=400.0)
+        recipe = replace(recipe, rate=0.004, steady=4.0, mapping=400.0)
     return replace(recipe, pairing=pairing, likeness=3.0)

@@ -56,6 +56,7 @@ class Training:
             {"params": [w for name, w in named if not name.startswith("mapping")]},
         ]
         self.makes = torch.optim.Adam(groups, recipe.rate, (0.0, 0.99), fused=True)
+        self.rates = [group["lr"] for group in self.makes.param_groups]
         learners = [weight for weight in self.judge.parameters() if weight.requires_grad]
         judged = [{"params": learners}]
         self.judges = torch.optim.Adam(judged, recipe.rate * ratio, (0.0, 0.99**ratio), fused=bool(learners))
@@ -69,6 +70,12 @@ class Training:
     def kimg(self) -> float:
         """Thousands of real pictures that have been shown."""
         return self.steps * self.recipe.batch / 1000
+
+    @property
+    def pace(self) -> float:
+        """What the generator's rate is multiplied by: 1, and then less and less (Karras et al. 2024, EDM2)."""
+        steady = self.recipe.steady
+        return 1.0 if steady is None or self.kimg <= steady else math.sqrt(steady / self.kimg)
 
     @property
     def probability(self) -> float:
@@ -129,6 +136,8 @@ class Training:
             self.note(seen=seen.item())
         loss.backward()
         distributed.average_gradients(self.generator.parameters())
+        for group, rate in zip(self.makes.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.pace
         self.makes.step()
         self.follow()
         self.note(loss_generator=loss.item())
