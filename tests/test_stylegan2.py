@@ -313,7 +313,7 @@ every_model = pytest.mark.parametrize("folder", SHIPPED.values(), ids=SHIPPED)
 
 
 def test_what_is_shipped():
-    assert {"blooms", "untrained"} <= SHIPPED.keys()
+    assert {"blooms", "liquid", "untrained"} <= SHIPPED.keys()
     assert all((folder / "weights.safetensors").stat().st_size < 16e6 for folder in SHIPPED.values())
 
 

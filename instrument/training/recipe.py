@@ -55,5 +55,5 @@ class Recipe:
 def paired(recipe: Recipe, pairing: float = 20.0) -> Recipe:
     """The same for a world whose factors are known; without a judge to upset, it learns faster."""
     if not recipe.judged:
-        recipe = replace(recipe, rate=0.004, steady=4.0, mapping=400.0)
+        recipe = replace(recipe, rate=0.004, steady=8.0, mapping=400.0)
     return replace(recipe, pairing=pairing, likeness=3.0)
