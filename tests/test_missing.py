@@ -124,7 +124,10 @@ MISTAKES = [  # arguments, then what the one line must say
     ("play firts-light", "scene: no scene 'firts-light'; did you mean 'first-light'? There is: first-light, "),
     ("play --patch audoi", "--patch: no patch 'audoi'; did you mean 'audio'?"),
     ("play --patch nowhere.toml", "--patch: no patch 'nowhere.toml'"),
-    ("play --model untraind", "--model: no model 'untraind'; did you mean 'untrained'? There is: blooms, liquid, untrained"),
+    (
+        "play --model untraind",
+        "--model: no model 'untraind'; did you mean 'untrained'? There is: blooms, liquid, untrained",
+    ),
     ("play --output windoe", "--output windoe: no output 'windoe'; did you mean 'window'?"),
     ("play --output none:3", "--output none:3: no output 'none'"),
     ("play --output window:left", "--output window:left: display must be a whole number, got 'left'"),
