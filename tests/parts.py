@@ -1,7 +1,9 @@
 """Parts for tests: a network so small that it costs nothing, and a show whose parts do what they are told."""
 
 from dataclasses import asdict
+from importlib.util import find_spec
 
+import pytest
 import torch
 from safetensors.torch import save_file
 
@@ -15,9 +17,11 @@ from instrument.packed import Packed
 from instrument.parameters import Parameter, Range, declared
 from instrument.queued import Here
 from instrument.rig import Rig
+from instrument.training.features import PACKAGE
 
 TINY = Config(resolution=16, z_dim=8, w_dim=8, channel_base=128, channel_max=16, mapping_layers=2)
 CPU = torch.device("cpu")
+needs_weights = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs: pip install 'phosphene[train]'")
 
 
 def write_model(folder, config=TINY, seed=1, **weights):

