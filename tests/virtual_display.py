@@ -114,7 +114,7 @@ def x_server(command: list[str], seconds: float = 20) -> Iterator[subprocess.Pop
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to be true, by asking again and again."""
     deadline = time.monotonic() + seconds
     while not true():
