@@ -1,6 +1,7 @@
 """Still pictures: read, made smaller, written. The one place that imports cv2."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,15 +9,26 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]  # [H, W, 3] RGB
 
+JPEG = b"\xff\xd8"  # how such a file begins: it has no transparency
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2", ".ppm", ".pgm"}
 
 
 def read_picture(content: bytes) -> Pixels:
     """A picture file's pixels, upright, without transparency (black behind). Raises ValueError if it is none."""
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    pixels = decoded(content, cv2.IMREAD_COLOR)
     if pixels is None:
         raise ValueError("not a picture that can be read")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    whole = None if content.startswith(JPEG) else decoded(content, cv2.IMREAD_UNCHANGED)
+    if whole is not None and whole.ndim == 3 and whole.shape == (*pixels.shape[:2], 4):
+        pixels = pixels * (whole[..., 3:] / np.iinfo(whole.dtype).max)
+    return cv2.cvtColor(pixels.astype(np.uint8), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def decoded(content: bytes, kind: int) -> NDArray[Any] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), kind) if content else None
+    except cv2.error as error:
+        raise ValueError("cannot be read; it may have too many pixels") from error
 
 
 def squared(pixels: Pixels, size: int) -> Pixels:

@@ -50,7 +50,7 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 
 
 def frames_of(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Every picture of a video file in any format FFmpeg reads, as RGB [H, W, 3].
+    """Every picture of a video file in any format FFmpeg reads, upright, as RGB [H, W, 3].
 
     Raises ValueError naming the file if it is none.
     """
@@ -60,7 +60,7 @@ def frames_of(path: Path) -> Iterator[NDArray[np.uint8]]:
                 raise ValueError(f"{path}: there are no pictures in this file")
             for frame in container.decode(container.streams.video[0]):
                 pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")  # type: ignore[assignment]
-                yield pixels
+                yield np.rot90(pixels, frame.rotation // 90)  # as a telephone notes how it was held
     except av.FFmpegError as error:
         raise ValueError(f"{path}: not a video file that can be read ({error.strerror})") from error
 

@@ -90,10 +90,7 @@ def read_config(path: Path) -> Config:
 
 def read_weights(path: Path, config: Config) -> dict[str, Tensor]:
     """The weights, held against the shapes that the configuration asks for."""
-    try:
-        weights = load_file(path)
-    except Exception as error:  # safetensors raises its own kinds, and OSError
-        raise ValueError(f"{path}: cannot be read as safetensors: {error}") from error
+    weights = read_tensors(path)
     shapes = expected(config)
     for name, shape in shapes.items():
         if name not in weights:
@@ -115,13 +112,21 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file that `write_tensors` wrote."""
-    found: dict[str, Tensor] = load_file(path)
+    """The tensors of a file that `write_tensors` wrote. Raises ValueError naming the file if it is none."""
+    try:
+        found: dict[str, Tensor] = load_file(path)
+    except Exception as error:  # safetensors raises its own kinds, and OSError
+        raise ValueError(f"{path}: cannot be read as safetensors: {error}") from error
     return found
 
 
 def read_notes(path: Path) -> dict[str, Any]:
-    """What was said of them."""
-    with safe_open(path, "pt") as file:
-        notes: dict[str, Any] = json.loads(file.metadata()[NOTES])
+    """What was said of them. Raises ValueError naming the file if that is not known."""
+    try:
+        with safe_open(path, "pt") as file:
+            notes: dict[str, Any] = json.loads((file.metadata() or {})[NOTES])
+    except KeyError as error:
+        raise ValueError(f"{path}: is no training's state") from error
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as safetensors: {error}") from error
     return notes

@@ -106,6 +106,22 @@ def positive(text: str) -> float:
     return number
 
 
+def whole(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `least` on."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) < 10**9):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return read
+
+
+def not_negative(text: str) -> float:
+    """A number from 0 on."""
+    return 0.0 if text.strip("0.") == "" and "0" in text else positive(text)
+
+
 def frame_rate(text: str) -> float:
     """Frames a second that every output can have."""
     number = positive(text)

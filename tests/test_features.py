@@ -92,6 +92,37 @@ def test_a_copy_is_found_and_so_is_what_it_was_copied_from():
     share, nearest = score.copied(real, found)
     assert share == pytest.approx(0.1, abs=0.05)
     assert nearest[:30].tolist() == list(range(100, 130))
+    real[:6] = real[6:12]
+    assert score.copied(real, real)[0] == 1, "also where some are there twice"
+
+
+class Dial:
+    """A picture of one grey that follows the first number of w."""
+
+    z_dim = 2
+
+    def __init__(self, grey):
+        self.grey = grey
+
+    def map(self, z):
+        return z[:, None]
+
+    def render(self, latent, bend, truncation):
+        return self.grey(latent.w[0, 0]).expand(3, 4, 4)
+
+
+def test_the_path_is_measured_for_the_whole_way_and_squared():
+    def angle(pictures):
+        turn = 3 * pictures[:, :1, :1, :1]
+        return [torch.cat([turn.cos(), turn.sin()], 1)]
+
+    found = score.path_length(Dial(lambda w: w / 10), angle, 500, 1.0, 0)
+    assert found == pytest.approx(2 * 0.3**2, rel=0.15), "twice the variance, times the squared slope"
+
+
+def test_the_largest_step_of_a_sine_is_the_root_of_two_times_the_usual_one():
+    assert score.largest_step(Dial(lambda w: w / 10), 1.0, 0) == pytest.approx(2**0.5, rel=0.01)
+    assert score.largest_step(Dial(lambda w: w / 10 + (w > 0.1) * 0.1), 1.0, 0) > 50, "a jump"
 
 
 @needs_weights

@@ -68,6 +68,13 @@ def test_the_judge_sees_when_all_pictures_are_alike():
     assert deviation(alike).max() < 1e-3 < deviation(torch.randn(8, 8, 4, 4)).min()
 
 
+def test_the_deviation_is_that_of_every_so_many_pictures():
+    x = torch.randn(8, 3, 4, 4)
+    for group in ([0, 2, 4, 6], [1, 3, 5, 7]):
+        wanted = x[group].std(0, correction=0).mean()
+        assert deviation(x)[group].flatten() == pytest.approx(wanted.expand(64), rel=1e-4)
+
+
 @pytest.mark.parametrize(("blocks", "learning"), [(0, 5), (1, 3), (2, 2)])
 def test_frozen_blocks_of_the_judge_do_not_learn(blocks, learning):
     judge = Discriminator(CONFIG)

@@ -1,5 +1,6 @@
 """What commands share: devices, outputs of the command line, and files that are named for two things."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def test_each_card_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options.device("auto") == torch.device("cpu")
     with pytest.raises(Mistake, match=r"^--device: no device 'mps'\. There is: cpu$"):
         options.device("mps")
+
+
+@pytest.mark.parametrize("text", ["1", "-2", "2.0", "two", "", "²", "9" * 12])
+def test_what_is_no_whole_number_is_said_with_the_least_there_can_be(text: str) -> None:
+    assert options.whole(2)("2") == 2
+    with pytest.raises(argparse.ArgumentTypeError, match=f"{text!r} is no whole number from 2 on"):
+        options.whole(2)(text)
+
+
+def test_nothing_is_a_number_that_is_not_negative() -> None:
+    assert [options.not_negative(text) for text in ("0", "0.0", "0.5", "1e3")] == [0, 0, 0.5, 1000]
+    for text in ("-1", "nan", "inf", "."):
+        with pytest.raises(argparse.ArgumentTypeError):
+            options.not_negative(text)
 
 
 def test_several_outputs_of_a_kind_are_all_there() -> None:

@@ -1,7 +1,9 @@
 """Pictures to learn from: whatever is there is read, what is no use is named, and nothing is prepared twice."""
 
 import json
+import struct
 import zipfile
+import zlib
 
 import av
 import cv2
@@ -144,4 +146,52 @@ def test_a_batch_is_the_same_for_the_same_chance_and_mirrored_for_half():
 def test_transparent_and_grey_pictures_are_pictures(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.dstack([picture(9), np.full((40, 60), 128, np.uint8)]))
     cv2.imwrite(str(tmp_path / "b.png"), picture(9)[..., 0])
-    assert [pixels.shape for _, pixels in each(tmp_path)] == [(40, 60, 3)] * 2
+    (_, half), (_, grey) = each(tmp_path)
+    assert half.shape == grey.shape == (40, 60, 3)
+    assert half[20, 30] == pytest.approx([128] * 3), "what is transparent has black behind it"
+    assert grey[20, 30] == pytest.approx([255] * 3)
+
+
+def test_what_cannot_be_unpacked_is_named_and_what_is_no_zip_is_a_mistake(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for path in sorted(folder.glob("*.bmp")):
+            archive.write(path, path.name)
+    broken = bytearray((tmp_path / "mine.zip").read_bytes())
+    broken[200] ^= 255  # within the first picture
+    (tmp_path / "mine.zip").write_bytes(broken)
+    (_, said), *rest = each(tmp_path / "mine.zip")
+    assert said.startswith("cannot be unpacked (Bad CRC-32")
+    assert len(rest) == 3
+    (tmp_path / "none.zip").write_text("no archive")
+    with pytest.raises(Mistake, match=r"none\.zip: is no \.zip file that can be read"):
+        list(each(tmp_path / "none.zip"))
+
+
+def test_a_picture_that_is_too_large_is_no_use_but_stops_nothing(tmp_path):
+    _, png = cv2.imencode(".png", picture(9))
+    header = b"IHDR" + struct.pack(">2I", 40_000, 40_000) + png.tobytes()[24:29]
+    large = png.tobytes()[:12] + header + struct.pack(">I", zlib.crc32(header)) + png.tobytes()[33:]
+    (tmp_path / "a.png").write_bytes(large)
+    assert list(each(tmp_path)) == [(str(tmp_path / "a.png"), "cannot be read; it may have too many pixels")]
+
+
+def test_a_film_taken_with_a_telephone_is_upright(tmp_path):
+    """A display matrix of 90 degrees, put into the file's track header by hand (ISO 14496-12, 8.3.2)."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        still = np.zeros((32, 64, 3), np.uint8)
+        still[:, :32] = 255  # white on the left
+        for _ in range(16):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(still, format="rgb24")))
+        container.mux(stream.encode(None))
+    content = path.read_bytes()
+    upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    at = content.index(upright, content.index(b"tkhd"))
+    clockwise = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 32 << 16, 0, 1 << 30)
+    path.write_bytes(content[:at] + clockwise + content[at + len(clockwise) :])
+    (_, first), *_ = each(path)
+    assert first.shape == (64, 32, 3)
+    assert first[:24].min() > 200, "what was on the left is on top"
+    assert first[40:].max() < 60

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parts import needs_weights
 
 from instrument.assemble import Show
 from instrument.benchmarks import training as benchmark
 from instrument.model import Config, read_notes
 from instrument.training import distributed
-from instrument.training.augment import Adaptive, augmented
+from instrument.training.augment import Adaptive, augmented, coloured, cut, shifted
 from instrument.training.grow import begin_with, judge_with
+from instrument.training.judge import Judge, beyond
 from instrument.training.pairs import placed
 from instrument.training.pictures import Pictures
 from instrument.training.recipe import Recipe
@@ -70,6 +72,80 @@ def test_a_training_that_goes_on_is_the_one_that_never_stopped(pictures, tmp_pat
         assert torch.equal(weight, second.state()[name]), name
 
 
+def test_the_generator_s_pictures_are_mixed_of_two_as_often_as_the_recipe_says(pictures):
+    one = training(pictures, mixing=0.25)
+    w = torch.arange(1000.0)[:, None].expand(-1, 8)
+    rows = one.mixed(w)[..., 0]  # [N, num_ws]
+    assert torch.equal(rows[:, 0], w[:, 0]), "the coarsest is its own"
+    other = rows != w[:, :1]
+    assert other.any(1).float().mean() == pytest.approx(0.25, abs=0.05)
+    assert torch.equal(other, other.cummax(1).values), "from some row on, all are the other's"
+    assert torch.equal(rows[other], w.roll(1, 0)[:, :1].expand_as(rows)[other])
+
+
+def test_the_slope_of_the_judge_is_weighed_as_the_paper_has_it(pictures, monkeypatch):
+    """A penalty of r1/2 times the squared slope, taken every so many steps and that many times as strong."""
+    one, slope = training(pictures, r1=3.0, r1_every=4), torch.full((), 2.0, requires_grad=True)
+    monkeypatch.setattr(one.judge, "steepness", lambda real: slope.square())
+    monkeypatch.setattr(one.judges, "step", lambda: None)
+    one.penalise(torch.zeros(1))
+    assert slope.grad == pytest.approx(3.0 / 2 * 4 * 2 * 2.0)
+    assert one.log["r1"] == 4.0
+
+
+def test_the_slope_is_squared_summed_over_a_picture_and_averaged_over_pictures():
+    judge = Judge(recipe(), torch.float32)
+    judge.plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 1))
+    wanted = judge.plain[1].weight.square().sum().item()
+    assert judge.steepness(torch.randn(5, 3, 16, 16)).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_lazy_penalty_counts_in_the_judge_s_steps(pictures):
+    group = training(pictures, rate=0.01, r1_every=4).judges.param_groups[0]
+    assert (group["lr"], group["betas"]) == (pytest.approx(0.008), pytest.approx((0.0, 0.99**0.8)))
+
+
+def test_what_is_brighter_than_white_is_held_against_it_as_it_is_before_it_is_augmented(pictures, monkeypatch):
+    one = training(pictures, augment="diff")
+    monkeypatch.setattr(one.judge, "disbelief", lambda made: made.new_zeros(()))
+    made = torch.tensor([[-1.0, 1.0], [0.0, 2.0]]).view(1, 1, 2, 2).expand(4, 3, -1, -1).requires_grad_()
+    one.learn(made, made[:0])
+    assert one.log["loss_generator"] == pytest.approx(10 / 4)
+    assert made.grad.count_nonzero() == 12, "only the one that is too bright, in each colour of each picture"
+    assert beyond(torch.tensor([-1.0, 0.5, 1.0])) == 0
+
+
+def test_real_pictures_are_mirrored_and_augmented_as_the_recipe_says(pictures, monkeypatch):
+    left = np.zeros((16, 3, 16, 16), np.uint8)
+    left[..., :8] = 255
+    for flip, augment, mirrored, changed in ((False, "none", 0, 0), (True, "none", 0.5, 0), (False, "diff", 0, 1)):
+        one, seen = Training(recipe(batch=64, flip=flip, augment=augment), Pictures("", left), CPU, torch.float32), []
+        taught = one.judge.loss
+
+        def loss(real, made, seen=seen, taught=taught):
+            seen.append(real)
+            return taught(real, made)
+
+        monkeypatch.setattr(one.judge, "loss", loss)
+        one.step()
+        (real,) = seen
+        sound = (real.abs() == 1).all((1, 2, 3))
+        assert (~sound).float().mean() == pytest.approx(changed, abs=0.1)
+        if not changed:
+            assert (real[:, 0, 0, 0] < 0).float().mean() == pytest.approx(mirrored, abs=0.25)
+
+
+@needs_weights
+@pytest.mark.parametrize("judge", ["projected", "both"])
+def test_a_judge_with_trained_eyes_teaches(pictures, judge):
+    one = training(pictures, judge=judge, batch=4)
+    before = [weight.clone() for weight in [*one.generator.parameters(), *one.judge.eyes.judges.parameters()]]
+    steps(one, 2)
+    after = [*one.generator.parameters(), *one.judge.eyes.judges.parameters()]
+    assert sum(not torch.equal(old, new) for old, new in zip(before, after, strict=True)) > 0.8 * len(after)
+    assert ("r1" in one.log) == (judge == "both")
+
+
 def test_a_loss_that_is_no_number_stops_it(pictures):
     one = steps(training(pictures), 1)
     with torch.no_grad():
@@ -113,6 +189,17 @@ def test_the_average_follows_with_its_half_life(pictures):
     assert torch.allclose(own - getattr(one.average, name), gap / 2, rtol=0.01, atol=1e-3)
 
 
+def test_early_on_the_average_follows_faster(pictures):
+    one = training(pictures, average=10.0)
+    one.steps = 20  # 0.16 kimg: half of the way is gone after 0.008, which is one batch
+    name = "synthesis/b16/torgb/bias"
+    before, own = getattr(one.average, name).clone(), getattr(one.generator, name)
+    with torch.no_grad():
+        own.add_(1.0)
+    one.follow()
+    assert torch.allclose(getattr(one.average, name), (before + own) / 2, atol=1e-3)
+
+
 def test_a_larger_network_begins_with_the_smaller_one_s_pictures(pictures):
     small = steps(training(pictures), 3)
     config = Config(32, 8, 8, 128, 16, 2, clamp=0.0)
@@ -125,7 +212,10 @@ def test_a_larger_network_begins_with_the_smaller_one_s_pictures(pictures):
     z = torch.randn(4, 8)
     halved = torch.nn.functional.avg_pool2d(large.pictures_of(z), 2)
     assert (halved - small.pictures_of(z)).abs().mean() < 0.15 * small.pictures_of(z).std()
-    judge_with(large, small.state())
+    unknown = judge_with(large, small.state())
+    assert {name.split(".")[1] for name in unknown} == {"enter", "blocks"}
+    assert all(name.startswith(("plain.enter.", "plain.blocks.0.")) for name in unknown), "what sees the new size"
+    assert judge_with(training(pictures), small.state()) == []
     pairs = zip(large.judge.plain.blocks[1:].parameters(), small.judge.plain.blocks.parameters(), strict=True)
     assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
     steps(large, 2)
@@ -164,19 +254,30 @@ def alike(rank, meeting, pictures, answers):
     weights = torch.cat([weight.detach().flatten() for weight in [*one.average.parameters(), *one.judge.parameters()]])
     every = [torch.zeros_like(weights) for _ in range(2)]
     torch.distributed.all_gather(every, weights)
-    answers[rank] = torch.stack([torch.stack(every).std(0).max(), (weights != 0).float().mean()])
+    apart = torch.stack(every).std(0).max()
+    number = torch.full((), float(rank), requires_grad=True)
+    number.square().backward()
+    distributed.average_gradients([number])
+    adaptive = Adaptive()
+    adaptive.hear(torch.ones(5))
+    adaptive.adjust()
+    filled, own = (weights != 0).float().mean(), one.log["loss_generator"]
+    answers[rank] = torch.tensor([apart, filled, number.grad, adaptive.probability, own])
     distributed.end()
 
 
 def test_two_processes_learn_the_same(pictures):
-    answers = torch.zeros(2, 2).share_memory_()
+    answers = torch.zeros(2, 5).share_memory_()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     torch.multiprocessing.spawn(alike, (port, pictures, answers), 2)
-    for apart, filled in answers.tolist():
+    for apart, filled, slope, probability, _ in answers.tolist():
         assert apart == 0
         assert filled > 0.5
+        assert slope == 1, "the mean of 0 and 2"
+        assert probability == pytest.approx(10 / 500_000), "both processes' pictures count"
+    assert answers[0, 4] != answers[1, 4], "each makes pictures of its own"
 
 
 def test_the_bench_says_how_fast_each_network_learns(monkeypatch):
@@ -193,6 +294,24 @@ def test_the_bench_says_how_fast_each_network_learns(monkeypatch):
 def test_without_probability_nothing_is_augmented():
     pictures = torch.rand(4, 3, 16, 16)
     assert augmented(pictures, 0.0) is pictures
+
+
+def test_each_augmentation_is_what_its_docstring_says():
+    torch.manual_seed(0)
+    on, colour = torch.ones(4000, 1, 1, 1), torch.tensor([0.3, 0.0, -0.3]).view(1, 3, 1, 1)
+    flat = coloured(colour.expand(4000, 3, 1, 1), on)
+    brightness, saturation = flat.mean((1, 2, 3)), (flat[:, 0] - flat[:, 2]).flatten() / 0.6
+    assert (brightness.min(), brightness.max()) == (pytest.approx(-0.5, abs=0.01), pytest.approx(0.5, abs=0.01))
+    assert (saturation.min(), saturation.mean()) == (pytest.approx(0, abs=0.01), pytest.approx(1, abs=0.05))
+    assert 2 < saturation.max() < 3, "twice as much, times a contrast of up to one and a half"
+    white = torch.ones(400, 1, 16, 16)
+    moved = shifted(white, on[:400])
+    inside = (moved == 1).float().mean((1, 2, 3)) * 256
+    assert set(moved.unique().tolist()) == {-1, 1}, "black comes in"
+    assert (inside.min(), inside.max()) == (14 * 14, 16 * 16), "by up to two of sixteen"
+    holes = (cut(white, on[:400]) == 0).float().sum((1, 2, 3))
+    assert holes.max() == 49, "less than four from the middle, on either side"
+    assert holes.min() >= 16, "a quarter of it in a corner"
 
 
 @pytest.mark.parametrize("probability", [0.3, 1.0])

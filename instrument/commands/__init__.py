@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from types import FrameType, ModuleType
 
 from instrument.document import Mistake
 from instrument.plugs import Unavailable
 
 log = logging.getLogger("phosphene")
+
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def run(command: ModuleType, args: argparse.Namespace) -> int:
@@ -34,13 +37,27 @@ def run(command: ModuleType, args: argparse.Namespace) -> int:
 
 
 @contextmanager
+def asked_to_stop() -> Iterator[Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set meanwhile, for work that must not be cut anywhere."""
+    event = Event()
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    heeded = [number for number, handler in before.items() if handler != signal.SIG_IGN]  # which is how nohup asks
+    try:
+        for number in heeded:
+            signal.signal(number, lambda *_: event.set())
+        yield event
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """The first signal meanwhile ends nothing: an impatient second Ctrl-C must not cost a recording its end.
 
     Another one does: somebody may be waiting for an output that hangs.
     """
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in STOPPING}
 
     def heeded() -> None:
         for number, handler in before.items():
@@ -51,7 +68,7 @@ def undisturbed() -> Iterator[None]:
         log.info("Still closing. Once more, and what hangs is left behind.")
 
     try:
-        for number in numbers:
+        for number in STOPPING:
             signal.signal(number, withstood)
         yield
     finally:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.training import distributed
+
 
 def augmented(pictures: Tensor, probability: float) -> Tensor:
     """pictures [N, 3, R, R], -1..1 -> the same, changed. Chance comes from torch's own generator."""
@@ -67,12 +69,12 @@ class Adaptive:
         self.probability, self.signs, self.count = 0.0, 0.0, 0
 
     def hear(self, scores: Tensor) -> None:
-        """Take note of the signs of what the judge said of real pictures [N]: -1..1."""
+        """Take note of the signs of what the judge said of real pictures [N]: -1..1, each the mean over all processes."""
         self.signs += scores.sum().item()
         self.count += len(scores)
 
     def adjust(self) -> None:
         overfitting = self.signs / max(1, self.count)
-        step = self.count * self.SPEED * (1 if overfitting > self.TARGET else -1)
+        step = self.count * distributed.count() * self.SPEED * (1 if overfitting > self.TARGET else -1)
         self.probability = min(max(0.0, self.probability + step), 0.85)
         self.signs, self.count = 0.0, 0

@@ -23,6 +23,7 @@ SEEDS = 64
 COLUMNS = ["kimg", "seconds", "augmented", "loss_judge", "loss_generator", "difference", "seen", "real", "r1"]
 KEPT = 24  # snapshots of the way, thinned out as it gets longer
 TRUNCATION = 0.7
+LAST = "Made with"  # the card's last row: what follows it is the artist's
 
 
 class Folder:
@@ -35,12 +36,22 @@ class Folder:
     def begin(self) -> None:
         for folder in (self.path, self.work, self.samples, self.way):
             folder.mkdir(parents=True, exist_ok=True)
+        for broken_off in self.way.glob("*.writing"):
+            broken_off.unlink()
+
+    def strange(self) -> str | None:
+        """The name of something in the folder that no training that broke off early has left there."""
+        there = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        return next((name for name in there if name not in (self.work.name, self.way.name)), None)
 
     def keep(self, training: Training, pictures: Pictures, about: dict[str, Any]) -> None:
-        """A snapshot: the model to play, everything to go on with, a point of the way, a line in the log, and a sheet."""
+        """A snapshot: everything to go on with, the model to play, a point of the way, a line in the log, and a sheet."""
+        training.save(self.state, about)  # first: with it, the rest can be made again
         write_tensors(self.path / "weights.safetensors", training.kept())
-        with whole(self.path / "model.toml") as writing:
-            writing.write_text(model_toml(training.recipe.network, about), "utf-8")
+        toml = self.path / "model.toml"
+        if not toml.exists():  # later it may be the artist's: a better word for what it is
+            with whole(toml) as writing:
+                writing.write_text(model_toml(training.recipe.network, about), "utf-8")
         self.mark(training)
         seen = seeds(training, SEEDS, 1.0)
         real = np.asarray(pictures.pixels[: SEEDS // 4])
@@ -59,7 +70,6 @@ class Folder:
             if not file.tell():
                 row.writeheader()
             row.writerow({name: f"{figures[name]:.5g}" for name in COLUMNS if name in figures})
-        training.save(self.state)  # last: it is what counts, and then the rest is there
 
     def mark(self, training: Training) -> None:
         """Keep a point of the way; of too many, every other one is left out, but not the first and the last."""
@@ -73,8 +83,11 @@ class Folder:
         """What a model that is finished for now has besides: a card, a preview and a walk."""
         write_jpeg(self.path / "preview.jpg", sheet(seeds(training, 16, TRUNCATION), 4), 88)
         walk(training, self.path / "walk.mp4")
-        with whole(self.path / "README.md") as writing:
-            writing.write_text(card(self.path.name, training, about), "utf-8")
+        page = self.path / "README.md"
+        _, _, added = page.read_text("utf-8").partition(f"\n| {LAST} |") if page.exists() else ("", "", "")
+        _, _, added = added.partition("\n")  # what somebody has written below stays
+        with whole(page) as writing:
+            writing.write_text(card(self.path.name, training, about) + added, "utf-8")
 
 
 def seeds(training: Training, count: int, truncation: float) -> NDArray[np.uint8]:
@@ -99,9 +112,9 @@ def walk(training: Training, path: Path, seconds: float = 8.0, fps: float = 25.0
 
 def model_toml(config: Config, about: dict[str, Any]) -> str:
     lines = [
-        f"about = {json.dumps(about['about'])}",
+        f"about = {quoted(about['about'])}",
         'generator = "stylegan2"',
-        f"license = {json.dumps(about['license'])}",
+        f"license = {quoted(about['license'])}",
         "",
         "[stylegan2]",
     ]
@@ -110,9 +123,16 @@ def model_toml(config: Config, about: dict[str, Any]) -> str:
     return "\n".join([*lines, f"clamp = {config.clamp:g}", ""])
 
 
+def quoted(text: str) -> str:
+    """A text as TOML writes it. A file's name may hold what is no text at all: a question mark stands for that."""
+    sound = text.encode("utf-8", "replace").decode()
+    return json.dumps(sound, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def card(name: str, training: Training, about: dict[str, Any]) -> str:
     """The model's README: what it is, what it was made of, and how."""
     config, recipe = training.recipe.network, training.recipe
+    commands = ", then ".join(f"`{command}`" for command in about["commands"])
     numbers = sum(weight.numel() for weight in training.average.parameters())
     rows = {
         "Architecture": f"StyleGAN2, skip, {config.resolution} px, z {config.z_dim}, w {config.w_dim}, channel base"
@@ -124,9 +144,9 @@ def card(name: str, training: Training, about: dict[str, Any]) -> str:
         "Recipe": told(recipe),
         "Began from": about.get("from") or "random numbers",
         "Licence": about["license"],
-        "Made with": f"`{about['command']}` of Phosphene {__version__}, {about['date']}",
+        LAST: f"{commands}, of Phosphene {__version__}, {about['date']}",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    table = "\n".join(f"| {key} | {str(value).replace('|', '&#124;')} |" for key, value in rows.items())
     preview = f"![sixteen seeds at truncation {TRUNCATION}](preview.jpg)"
     return f"# {name}\n\n{about['about']}\n\n{preview}\n\n| | |\n|---|---|\n{table}\n"
 

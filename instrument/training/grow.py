@@ -1,9 +1,59 @@
 """Transfer: a training begins with what another network knows."""
 
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from instrument import catalog
+from instrument.document import Mistake, located
+from instrument.model import Config, read_config, read_tensors, read_weights
 from instrument.training.training import Training
+
+log = logging.getLogger("phosphene")
+
+SETTLE = 2.0  # kimg for which a judge that knows less than the generator learns alone
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model to begin with."""
+
+    path: Path
+    network: Config
+    weights: dict[str, Tensor]
+
+
+def start_model(name: str) -> Start:
+    """A model by its name or folder. Raises Mistake if it cannot be begun with."""
+    with located("--from"):
+        path = catalog.data("models", name)
+        config = read_config(path / "model.toml")
+        return Start(path, config, read_weights(path / "weights.safetensors", config))
+
+
+def begin_from(training: Training, start: Start) -> None:
+    """Take over what fits, from the judge too if the model was trained here, and say what is new."""
+    new = begin_with(training, start.weights)
+    if not any(name.endswith(".weight") and "torgb" not in name for name in start.weights.keys() - set(new)):
+        raise Mistake(f"--from: nothing in {start.path} fits this network; leave --size to be as it is there")
+    said = f"--from: {start.path}, {len(new)} tensors begin anew"
+    if training.recipe.judged:
+        file = start.path / "training" / "state.safetensors"
+        with located("--from"):
+            unknown = judge_with(training, read_tensors(file) if file.is_file() else {})
+        if unknown:
+            training.recipe = replace(training.recipe, settle=SETTLE)
+            said += f"; so do {len(unknown)} of the judge, which learns alone for {SETTLE:g} kimg"
+        finest = ("plain.enter.", *(f"plain.blocks.{block}." for block in range(training.recipe.frozen)))
+        if training.recipe.frozen and any(name.startswith(finest) for name in unknown):
+            raise Mistake(
+                "--freeze: those blocks of the judge know nothing yet; --from has to name a model with its `training`"
+                " folder, of the same resolution"
+            )
+    log.info("%s", said)
 
 
 def begin_with(training: Training, weights: dict[str, Tensor]) -> list[str]:
@@ -26,10 +76,10 @@ def begin_with(training: Training, weights: dict[str, Tensor]) -> list[str]:
     return new
 
 
-def judge_with(training: Training, state: dict[str, Tensor]) -> None:
-    """Give the judge what another's judge knew of the sizes that both see; the rest of it begins fresh."""
+def judge_with(training: Training, state: dict[str, Tensor]) -> list[str]:
+    """Give the judge what another's judge knew of the sizes that both see; answers what is new, and begins fresh."""
     blocks = {name.split(".")[3] for name in state if name.startswith("judge.plain.blocks.")}
-    own = training.judge.kept()
+    own, known = training.judge.kept(), set()
     finer = len({name.split(".")[2] for name in own if name.startswith("plain.blocks.")}) - len(blocks)
     for name, value in state.items():
         part = name.removeprefix("judge.").split(".")
@@ -39,4 +89,6 @@ def judge_with(training: Training, state: dict[str, Tensor]) -> None:
         entrance = part[:2] == ["plain", "enter"] and finer
         if name.startswith("judge.") and same in own and own[same].shape == value.shape and not entrance:
             own[same] = value
+            known.add(same)
     training.judge.load_state_dict(own, strict=False)
+    return sorted(own.keys() - known)

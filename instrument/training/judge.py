@@ -9,6 +9,15 @@ from instrument.training.projected import Projected
 from instrument.training.recipe import Recipe
 
 
+def beyond(made: Tensor) -> Tensor:
+    """How far pictures are brighter than white or darker than black, which is held against them as such.
+
+    Far out there no judge has ever looked, and what it says leads further out. It is to be asked of pictures before they
+    are augmented, because augmentation makes much of what is bright brighter.
+    """
+    return F.relu(made.abs() - 1).square().mean()
+
+
 class Judge(nn.Module):
     """One that learns to look from nothing (`plain`), one that looks with trained eyes (`projected`), both, or `none`."""
 
@@ -38,12 +47,8 @@ class Judge(nn.Module):
         return wrong, scores
 
     def disbelief(self, made: Tensor) -> Tensor:
-        """How well it sees through what is made: the generator's loss.
-
-        What is brighter than white or darker than black is held against it as such. Far out there no judge has ever
-        looked, and what it says leads further out.
-        """
-        found = 10 * F.relu(made.abs() - 1).square().mean()
+        """How well it sees through what is made: the generator's loss."""
+        found = made.new_zeros(())
         if self.eyes:
             found = found - self.eyes(made).mean()
         if self.plain:

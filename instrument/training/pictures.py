@@ -6,6 +6,7 @@ import json
 import logging
 import pkgutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from instrument.images import SUFFIXES, read_picture, squared
 from instrument.media import VIDEO_SUFFIXES, frames_of
 from instrument.parameters import unknown
 from instrument.progress import progress
+from instrument.training.worlds import light
 
 log = logging.getLogger("phosphene")
 
@@ -80,22 +82,21 @@ def open_pictures(source: str, resolution: int, folder: Path, *, count: int, dev
     if source.startswith(WORLD):
         made = world(source)
         factors = factors_of(made, count)
-        version = hashlib.sha256(Path(str(made.__file__)).read_bytes()).hexdigest()[:16]
-        key |= {"pictures": count, "version": version}
+        key |= {"pictures": count, "version": drawing(made)}
     else:
         key |= {"files": stamps(Path(source))}
     file, about = folder / f"pictures-{resolution}.bytes", folder / f"pictures-{resolution}.json"
-    if file.is_file() and about.is_file():
-        kept = json.loads(about.read_text("utf-8"))
-        if kept["key"] == key:
-            return Pictures(source, mapped(file, resolution), factors, kept["skipped"])
+    kept = json.loads(about.read_text("utf-8")) if file.is_file() and about.is_file() else {}
+    if kept.get("key") == key:
+        return Pictures(source, mapped(file, resolution), factors, kept["skipped"])
     folder.mkdir(parents=True, exist_ok=True)
     skipped: list[str] = []
     if factors is not None:
         write(drawn(made, factors, resolution, device), file)
     else:
         write(gathered(Path(source), resolution, skipped), file)
-    about.write_text(json.dumps({"key": key, "skipped": skipped}, indent=1), "utf-8")
+    with whole(about) as writing:
+        writing.write_text(json.dumps({"key": key, "skipped": skipped}, indent=1), "utf-8")
     return Pictures(source, mapped(file, resolution), factors, skipped)
 
 
@@ -125,6 +126,12 @@ def world(source: str) -> ModuleType:
     return importlib.import_module(f"instrument.training.worlds.{name}")
 
 
+def drawing(made: ModuleType) -> str:
+    """A number for how a world draws now: it is another when the code of it is."""
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (made, light))
+    return hashlib.sha256(code).hexdigest()[:16]
+
+
 def factors_of(made: ModuleType, count: int, seed: int = 0) -> Tensor:
     """What the first `count` pictures of a world are made of: [N, F] in 0..1, the same for every resolution."""
     return torch.rand(count, len(made.FACTORS), generator=torch.Generator().manual_seed(seed))
@@ -132,7 +139,8 @@ def factors_of(made: ModuleType, count: int, seed: int = 0) -> Tensor:
 
 def drawn(made: ModuleType, factors: Tensor, resolution: int, device: torch.device) -> Iterator[NDArray[np.uint8]]:
     """A world's pictures [3, R, R] of factors [N, F]."""
-    together = max(1, 256 // resolution) if device.type == "cpu" else 32  # as many as a processor's cache holds
+    # on a processor as many as its cache holds, elsewhere as many as need a few GB
+    together = max(1, 256 // resolution if device.type == "cpu" else (1 << 21) // resolution**2)
     for some in progress(factors.split(together), "drawing", f"{together} pictures"):
         yield from made.render(some.to(device), resolution).mul(255).round_().byte().cpu().numpy()
 
@@ -163,13 +171,23 @@ def each(source: Path) -> Iterator[tuple[str, NDArray[np.uint8] | str]]:
         except ValueError as error:
             raise Mistake(str(error)) from error
     elif source.suffix.lower() == ".zip":
-        with zipfile.ZipFile(source) as archive:
-            for item in archive.infolist():
-                if Path(item.filename).suffix.lower() in SUFFIXES:
-                    yield f"{source}: {item.filename}", read(archive.read(item))
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for item in archive.infolist():
+                    if Path(item.filename).suffix.lower() in SUFFIXES:
+                        yield f"{source}: {item.filename}", unpacked(archive, item)
+        except zipfile.BadZipFile as error:
+            raise Mistake(f"{source}: is no .zip file that can be read ({error})") from error
     else:
         for path in files(source):
             yield str(path), read(path.read_bytes())
+
+
+def unpacked(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> NDArray[np.uint8] | str:
+    try:
+        return read(archive.read(item))
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:  # broken, or locked
+        return f"cannot be unpacked ({error})"
 
 
 def read(content: bytes) -> NDArray[np.uint8] | str:

@@ -23,7 +23,11 @@ def network(size: Size, resolution: int) -> Config:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained (Karras et al. 2020, both papers, unless said otherwise)."""
+    """How a network is trained: as in Karras et al. 2020, both papers, where it is not said otherwise.
+
+    Otherwise are: no path-length penalty, half of the pictures mixed rather than nine in ten, the judge's slope taken at
+    pictures as augmented.
+    """
 
     network: Config
     judge: Judged = "plain"
@@ -46,6 +50,11 @@ class Recipe:
     @property
     def judged(self) -> bool:
         return self.judge != "none"
+
+    @property
+    def sees(self) -> bool:
+        """Whether trained eyes take part."""
+        return bool(self.pairing and self.likeness) or self.judge in ("projected", "both")
 
     @property
     def penalty(self) -> float:

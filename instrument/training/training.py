@@ -1,6 +1,7 @@
 """Training: a generator and its judge, step by step."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from instrument.model import Config, read_tensors, write_tensors
 from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.features import Features
-from instrument.training.judge import Judge
+from instrument.training.judge import Judge, beyond
 from instrument.training.networks import Generator, fresh
 from instrument.training.pairs import attentive, between, placed, seen_unlike, unlike
 from instrument.training.recipe import Recipe
@@ -84,7 +85,7 @@ class Training:
 
     def step(self) -> None:
         recipe, n = self.recipe, self.recipe.batch // distributed.count()
-        seed = (recipe.seed * 1_000_003 + self.steps) * distributed.count() + distributed.rank()
+        seed = ((recipe.seed * 1_000_003 + self.steps) * distributed.count() + distributed.rank()) % (1 << 63)
         torch.manual_seed(seed)
         random = torch.Generator().manual_seed(seed)
         if recipe.pairing:
@@ -124,7 +125,7 @@ class Training:
     def learn(self, made: Tensor, wanted: Tensor) -> None:
         """The generator learns: from the judge, and from the pictures that the first of those made are to be [any, 3, R, R]."""
         self.makes.zero_grad()
-        loss = self.judge.disbelief(augmented(made, self.probability))
+        loss = 10 * beyond(made) + self.judge.disbelief(augmented(made, self.probability))
         told = made[: len(wanted)]
         if self.recipe.pairing:
             difference = unlike(told, wanted)
@@ -224,10 +225,10 @@ class Training:
                     items.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": items, "param_groups": optimizer.state_dict()["param_groups"]})
 
-    def save(self, path: Path) -> None:
-        """Write everything, whole or not at all."""
-        notes = {"steps": self.steps, "seconds": self.seconds, "log": self.log}
-        notes |= {"adaptive": vars(self.adaptive), "recipe": asdict(self.recipe)}
+    def save(self, path: Path, about: Mapping[str, Any] | None = None) -> None:
+        """Write everything, and what else is to be known of it, whole or not at all."""
+        notes = {"steps": self.steps, "seconds": self.seconds, "log": self.log, "about": dict(about or {})}
+        notes |= {"adaptive": vars(self.adaptive), "recipe": asdict(self.recipe), "precision": str(self.precision)}
         write_tensors(path, self.state(), notes)
 
     def load(self, path: Path, notes: dict[str, Any]) -> None:

@@ -146,5 +146,6 @@ def ramp(factor: Tensor, none: float) -> Tensor:
 
 def sequence(points: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Points [1, P] that fill the unit square evenly: the R2 sequence (Roberts 2018, "Unreasonable effectiveness")."""
-    n = torch.arange(points, device=device, dtype=torch.float64)[None]
-    return ((0.5 + n * 0.7548776662466927) % 1).float(), ((0.5 + n * 0.5698402909980532) % 1).float()
+    n = torch.arange(points, dtype=torch.float64)[None]  # not on the device: some cannot count so finely
+    one, other = ((0.5 + n * step) % 1 for step in (0.7548776662466927, 0.5698402909980532))
+    return one.float().to(device), other.float().to(device)
