@@ -97,18 +97,18 @@ def test_a_copy_is_found_and_so_is_what_it_was_copied_from():
 
 
 class Dial:
-    """A picture of one grey that follows the first number of w."""
+    """A picture [h, w] that follows the first number of w."""
 
     z_dim = 2
 
-    def __init__(self, grey):
-        self.grey = grey
+    def __init__(self, picture):
+        self.picture = picture
 
     def map(self, z):
         return z[:, None]
 
     def render(self, latent, bend, truncation):
-        return self.grey(latent.w[0, 0]).expand(3, 4, 4)
+        return self.picture(latent.w[0, 0]).expand(3, -1, -1)
 
 
 def test_the_path_is_measured_for_the_whole_way_and_squared():
@@ -116,32 +116,22 @@ def test_the_path_is_measured_for_the_whole_way_and_squared():
         turn = 3 * pictures[:, :1, :1, :1]
         return [torch.cat([turn.cos(), turn.sin()], 1)]
 
-    found = score.path_length(Dial(lambda w: w / 10), angle, 500, 1.0, 0)
+    found = score.path_length(Dial(lambda w: (w / 10).expand(4, 4)), angle, 500, 1.0, 0)
     assert found == pytest.approx(2 * 0.3**2, rel=0.15), "twice the variance, times the squared slope"
 
 
 def test_the_largest_step_of_a_sine_is_the_root_of_two_times_the_usual_one():
-    assert score.largest_step(Dial(lambda w: w / 10), 1.0, 0) == pytest.approx(2**0.5, rel=0.01)
-    assert score.largest_step(Dial(lambda w: w / 10 + (w > 0.1) * 0.1), 1.0, 0) > 50, "a jump"
+    assert score.largest_step(Dial(lambda w: (w / 10).expand(4, 4)), 1.0, 0) == pytest.approx(2**0.5, rel=0.01)
+    assert score.largest_step(Dial(lambda w: (w / 10 + (w > 0.1) * 0.1).expand(4, 4)), 1.0, 0) > 50, "a jump"
 
 
 @needs_weights
 def test_the_path_is_longer_where_the_picture_changes_more(features):
-    class Fading:
-        """A picture whose brightness follows one number of w."""
-
-        z_dim = 2
-
-        def __init__(self, slope):
-            self.slope = slope
-
-        def map(self, z):
-            return z[:, None]
-
-        def render(self, latent, bend, truncation):
-            side = torch.linspace(-1, 1, 32)
-            return (side[None] * side[:, None] * torch.sigmoid(self.slope * latent.w[0, 0])).expand(3, -1, -1)
-
-    lengths = [score.path_length(Fading(slope), features, 8, 1.0, 0) for slope in (0.0, 0.5, 1.0)]
+    side = torch.linspace(-1, 1, 32)
+    fading = side[None] * side[:, None]
+    lengths = [
+        score.path_length(Dial(lambda w, slope=slope: fading * torch.sigmoid(slope * w)), features, 8, 1.0, 0)
+        for slope in (0.0, 0.5, 1.0)
+    ]
     assert lengths[0] == pytest.approx(0, abs=1e-3)
     assert lengths[0] < lengths[1] < lengths[2]

@@ -173,14 +173,10 @@ def learn(
         asked_to_stop() as asked,
         bar(total, str(args.output), unit, training.kimg if args.kimg else 0.0, hidden=not writes) as shown,
     ):
-        told = (
-            args.source,
-            len(pictures),
-            training.recipe.network.resolution,
-            training.device.type,
-            training.precision,
+        size, where = pictures.pixels.shape[-1], training.device.type
+        log.info(
+            "%s: %d pictures of %d px, on the %s in %s", args.source, len(pictures), size, where, training.precision
         )
-        log.info("%s: %d pictures of %d px, on the %s in %s", *told)
         while distributed.agreed(shown.n < total and not asked.is_set(), training.device):
             start = time.monotonic()
             training.step()
@@ -228,8 +224,8 @@ def kept_notes(args: argparse.Namespace, folder: Folder) -> Notes:
 
 def new_recipe(args: argparse.Namespace, start: Start | None) -> Recipe:
     """What was asked for, and for the rest what has been found to be good (docs/training.md)."""
-    paired_off = args.source.startswith(WORLD) and args.pairing != 0
-    factors = len(world(args.source).FACTORS) if paired_off else 0
+    in_pairs = args.source.startswith(WORLD) and args.pairing != 0
+    factors = len(world(args.source).FACTORS) if in_pairs else 0
     judge: Judged = args.judge or ("none" if factors else "plain")
     if judge == "none" and not factors:
         raise Mistake("--judge: none is for a world learnt pair by pair, whose pictures are known; name another")
