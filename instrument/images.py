@@ -21,7 +21,7 @@ def read_picture(content: bytes) -> Pixels:
     whole = None if content.startswith(JPEG) else decoded(content, cv2.IMREAD_UNCHANGED)
     if whole is not None and whole.ndim == 3 and whole.shape == (*pixels.shape[:2], 4):
         pixels = pixels * (whole[..., 3:] / np.iinfo(whole.dtype).max)
-    return cv2.cvtColor(pixels.astype(np.uint8), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return cv2.cvtColor(pixels.astype(np.uint8, copy=False), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def decoded(content: bytes, kind: int) -> NDArray[Any] | None:

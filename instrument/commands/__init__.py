@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType, ModuleType
@@ -36,19 +36,29 @@ def run(command: ModuleType, args: argparse.Namespace) -> int:
     return code
 
 
+def answered(handler: Callable[[int, FrameType | None], None]) -> Callable[[], None]:
+    """Let a handler answer what asks to stop, but for what is ignored, as nohup wants it; call what this answers to undo it."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    heeded = {number: there for number, there in before.items() if there != signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, handler)
+
+    def undo() -> None:
+        for number, there in heeded.items():
+            signal.signal(number, there)
+
+    return undo
+
+
 @contextmanager
 def asked_to_stop() -> Iterator[Event]:
     """An event that Ctrl-C, SIGTERM and a closed terminal set meanwhile, for work that must not be cut anywhere."""
     event = Event()
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    heeded = [number for number, handler in before.items() if handler != signal.SIG_IGN]  # which is how nohup asks
+    undo = answered(lambda *_: event.set())
     try:
-        for number in heeded:
-            signal.signal(number, lambda *_: event.set())
         yield event
     finally:
-        for number in heeded:
-            signal.signal(number, before[number])
+        undo()
 
 
 @contextmanager
@@ -57,19 +67,13 @@ def undisturbed() -> Iterator[None]:
 
     Another one does: somebody may be waiting for an output that hangs.
     """
-    before = {number: signal.getsignal(number) for number in STOPPING}
-
-    def heeded() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
     def withstood(number: int, frame: FrameType | None) -> None:
-        heeded()
+        undo()
         log.info("Still closing. Once more, and what hangs is left behind.")
 
+    undo = answered(withstood)
     try:
-        for number in STOPPING:
-            signal.signal(number, withstood)
         yield
     finally:
-        heeded()
+        undo()
