@@ -147,8 +147,15 @@ def test_a_world_is_learnt_pair_by_pair_and_then_judged(studio: Path) -> None:
 
 def test_torch_s_launcher_trains_in_several_processes(studio: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "instrument"]
-    arguments = ["train", "discs", "-o", "models/two", *SHORT, "--minutes", "0.1"]
-    done = subprocess.run([*launch, *arguments], cwd=studio, capture_output=True, text=True, timeout=300, check=False)
+
+    def launched(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*launch, "train", "discs", "-o", "models/two", *SHORT, "--minutes", "0.1", *arguments]
+        return subprocess.run(command, cwd=studio, capture_output=True, text=True, timeout=300, check=False)
+
+    refused = launched("--batch", "2")
+    assert "--batch: 2 pictures cannot be shared by 2 processes" in refused.stderr
+
+    done = launched()
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plays it") == 1, "one of them speaks"
     with (studio / "models/two/training/log.csv").open() as file:

@@ -112,8 +112,9 @@ def train(args: argparse.Namespace, device: torch.device, folder: Folder) -> int
     kept = kept_notes(args, folder)
     start = start_model(args.start) if args.start else None
     recipe = saved_recipe(kept) if kept else new_recipe(args, start)
-    if recipe.batch % distributed.count():
-        raise Mistake(f"--batch: {recipe.batch} pictures cannot be shared evenly by {distributed.count()} processes")
+    processes = distributed.count()
+    if recipe.batch % processes or recipe.batch < 2 * processes:
+        raise Mistake(f"--batch: {recipe.batch} pictures cannot be shared by {processes} processes, 2 or more for each")
     if recipe.sees:
         weights_file()  # said now, and not after an hour of drawing
     pictures = prepared(args, kept, recipe.network.resolution, folder, device)
