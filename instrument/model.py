@@ -1,107 +1,115 @@
 """A model folder's two files: model.toml says which network it is, weights.safetensors holds its numbers."""
 
 import json
-import tomllib
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from instrument.document import Mistake, Table, read, settled
 from instrument.files import whole
-from instrument.parameters import unknown
+from instrument.networks.stylegan2 import StyleGAN2
+from instrument.networks.stylegan3 import Filtered, StyleGAN3, Waves
 
+Network = StyleGAN2 | StyleGAN3
+KINDS: Mapping[str, type[Network]] = {"stylegan2": StyleGAN2, "stylegan3": StyleGAN3}
 NOTES = "phosphene"  # where in a file of tensors our own words are kept
 
 
 @dataclass(frozen=True)
-class Config:
-    """What model.toml says of a network: sizes, and the activation clamp (0 for none)."""
+class Model:
+    """A network and its numbers, float32 or less."""
 
-    resolution: int
-    z_dim: int
-    w_dim: int
-    channel_base: int
-    channel_max: int
-    mapping_layers: int
-    clamp: float = 256.0
-
-    @property
-    def blocks(self) -> list[int]:
-        """The resolutions of the synthesis blocks, from 4 up."""
-        return [2**k for k in range(2, self.resolution.bit_length())]
-
-    @property
-    def num_ws(self) -> int:
-        return 2 * len(self.blocks)
-
-    def channels(self, resolution: int) -> int:
-        return min(self.channel_base // resolution, self.channel_max)
+    network: Network
+    weights: Mapping[str, Tensor]
 
 
-def expected(config: Config) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every weight of such a network."""
-    z, w = config.z_dim, config.w_dim
-    shapes: dict[str, tuple[int, ...]] = {"mapping.w_avg": (w,)}
-    for i in range(config.mapping_layers):
-        shapes |= {f"mapping.fc{i}.weight": (w, z if i == 0 else w), f"mapping.fc{i}.bias": (w,)}
-    for r in config.blocks:
-        out, below, block = config.channels(r), config.channels(max(r // 2, 4)), f"synthesis.b{r}."
-        shapes |= {f"{block}resample_filter": (4, 4)}
-        if r == 4:
-            shapes |= {f"{block}const": (out, 4, 4)}
-        for name, channels in [("conv0", below), ("conv1", out)][r == 4 :]:
-            layer = f"{block}{name}."
-            shapes |= {f"{layer}weight": (out, channels, 3, 3), f"{layer}bias": (out,)}
-            shapes |= {f"{layer}affine.weight": (channels, w), f"{layer}affine.bias": (channels,)}
-            shapes |= {f"{layer}noise_const": (r, r), f"{layer}noise_strength": (), f"{layer}resample_filter": (4, 4)}
-        rgb = f"{block}torgb."
-        shapes |= {f"{rgb}weight": (3, out, 1, 1), f"{rgb}bias": (3,)}
-        shapes |= {f"{rgb}affine.weight": (out, w), f"{rgb}affine.bias": (out,)}
-    return shapes
+def read_model(folder: Path) -> Model:
+    """A model folder. Raises ValueError naming file and key, or file and tensor."""
+    network = read_network(folder / "model.toml")
+    return Model(network, read_weights(folder / "weights.safetensors", network))
 
 
-def read_config(path: Path) -> Config:
-    """The sizes in model.toml's table [stylegan2]."""
+def read_network(path: Path) -> Network:
+    """The sizes that model.toml gives, in a table named for the kind of network."""
+    file = read(path)
+    kind = next((name for name in KINDS if name in file.content), None)
+    if kind is None:
+        raise Mistake(f"{path}: lacks a table [stylegan2] or [stylegan3] with the network's sizes")
+    where, given = f"{path}: [{kind}]", file.take(kind, dict)
+    if kind == "stylegan3":
+        table = Table(where, given)
+        first, layers = table.take("input", dict), table.take("layers", list[dict[str, Any]])
+        given = {
+            **given,
+            "input": structured(f"{path}: [{kind}.input]", Waves, first),
+            "layers": [structured(f"{path}: [[{kind}.layers]] {i}", Filtered, layer) for i, layer in enumerate(layers)],
+        }
+    network: Network = structured(where, KINDS[kind], given)
+    return network
+
+
+def structured(where: str, kind: type, given: Mapping[str, Any]) -> Any:
+    """A table of a file as one of our records: every key known, there, of its type and not negative."""
+    values = settled(where, kind, given)
+    for name, value in values.items():
+        numbers = [
+            number for number in (value if isinstance(value, list) else [value]) if isinstance(number, int | float)
+        ]
+        if name != "padding" and any(number < 0 for number in numbers):
+            raise Mistake(f"{where}: {name} must not be negative, got {value}")
     try:
-        table = tomllib.loads(path.read_text("utf-8")).get("stylegan2", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise ValueError(f"{path}: [stylegan2] must be a table, got {table!r}")
-    known = {item.name: item for item in fields(Config)}
-    for name, value in table.items():
-        if name not in known:
-            raise ValueError(f"{path}: [stylegan2]: {unknown('key', name, known)}")
-        kind, words = (int | float, "a number") if name == "clamp" else (int, "a whole number")
-        if not isinstance(value, kind) or isinstance(value, bool) or not value >= 0:
-            raise ValueError(f"{path}: [stylegan2] {name} must be {words} from 0, got {value!r}")
-    missing = sorted(known.keys() - table.keys() - {"clamp"})
-    if missing:
-        raise ValueError(f"{path}: [stylegan2] lacks {', '.join(missing)}")
-    config = Config(**table)
-    if config.resolution < 8 or config.resolution & (config.resolution - 1):
-        raise ValueError(f"{path}: [stylegan2] resolution must be a power of two from 8, got {config.resolution}")
-    return config
+        return kind(**values)
+    except ValueError as error:
+        raise Mistake(f"{where}: {error}") from error
 
 
-def read_weights(path: Path, config: Config) -> dict[str, Tensor]:
-    """The weights, held against the shapes that the configuration asks for."""
+def read_weights(path: Path, network: Network) -> dict[str, Tensor]:
+    """The weights, held against the shapes that the network's sizes ask for."""
     weights = read_tensors(path)
-    shapes = expected(config)
-    for name, shape in shapes.items():
-        if name not in weights:
-            raise ValueError(f"{path}: lacks the tensor {name!r} {list(shape)} that model.toml asks for")
-        if tuple(weights[name].shape) != shape:
-            found = list(weights[name].shape)
-            raise ValueError(f"{path}: tensor {name!r} is {found}, model.toml asks for {list(shape)}")
-    extra = sorted(weights.keys() - shapes.keys())
-    if extra:
-        raise ValueError(f"{path}: unknown tensor {extra[0]!r} ({len(extra)} in all) for what model.toml describes")
+    try:
+        check_shapes(network, {name: tuple(weight.shape) for name, weight in weights.items()})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return weights
+
+
+def check_shapes(network: Network, found: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises ValueError naming the first tensor that is not there, too much, or of another shape."""
+    shapes = network.shapes()
+    for name, shape in shapes.items():
+        if name not in found:
+            raise ValueError(f"lacks the tensor {name!r} {list(shape)} that the network's sizes ask for")
+        if found[name] != shape:
+            raise ValueError(f"tensor {name!r} is {list(found[name])}, the network's sizes ask for {list(shape)}")
+    extra = sorted(found.keys() - shapes.keys())
+    if extra:
+        raise ValueError(f"unknown tensor {extra[0]!r} ({len(extra)} in all) for a network of these sizes")
+
+
+def model_toml(network: Network, about: Mapping[str, Any]) -> str:
+    """model.toml: what is to be said about a model, and the network's sizes where they are not the usual ones."""
+    kind = next(name for name, of in KINDS.items() if isinstance(network, of))
+    usual = {item.name: item.default for item in fields(network)}
+    sizes = {name: value for name, value in asdict(network).items() if value != usual[name]}
+    return tomli_w.dumps({**sound(about), "generator": kind, kind: sound(sizes)})
+
+
+def sound(thing: Any) -> Any:
+    """The same, with a question mark for what is no text: a file's name may hold that, TOML may not."""
+    if isinstance(thing, Mapping):
+        return {key: sound(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [sound(value) for value in thing]
+    if isinstance(thing, float) and math.isfinite(thing) and thing == int(thing):
+        return int(thing)
+    return thing.encode("utf-8", "replace").decode() if isinstance(thing, str) else thing
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any] | None = None) -> None:

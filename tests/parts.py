@@ -1,6 +1,5 @@
 """Parts for tests: a network so small that it costs nothing, and a show whose parts do what they are told."""
 
-from dataclasses import asdict
 from importlib.util import find_spec
 
 import pytest
@@ -12,14 +11,24 @@ from instrument.faults import Faults
 from instrument.flow import Event, Latent, Tick
 from instrument.master import Master
 from instrument.matrix import Matrix
-from instrument.model import Config, expected
+from instrument.model import model_toml
+from instrument.networks.stylegan2 import StyleGAN2, widths
 from instrument.packed import Packed
 from instrument.parameters import Parameter, Range, declared
 from instrument.queued import Here
 from instrument.rig import Rig
 from instrument.training.features import PACKAGE
 
-TINY = Config(resolution=16, z_dim=8, w_dim=8, channel_base=128, channel_max=16, mapping_layers=2)
+
+def tiny(resolution=16, base=128, most=16, **sizes):
+    """The sizes of a network so small that it costs nothing."""
+    channels = widths(resolution, base, most)
+    return StyleGAN2(
+        **{"resolution": resolution, "z_dim": 8, "w_dim": 8, "channels": channels, "mapping_layers": 2, **sizes}
+    )
+
+
+TINY = tiny()
 CPU = torch.device("cpu")
 needs_weights = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs: pip install 'phosphene[train]'")
 
@@ -27,7 +36,7 @@ needs_weights = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs: pi
 def write_model(folder, config=TINY, seed=1, **weights):
     """A model folder of random numbers; `weights` by name (dots as double underscores) replace some, None leaves one out."""
     random, taps = torch.Generator().manual_seed(seed), torch.tensor([1.0, 3.0, 3.0, 1.0])
-    found = {name: torch.randn(shape, generator=random) for name, shape in expected(config).items()}
+    found = {name: torch.randn(shape, generator=random) for name, shape in config.shapes().items()}
     for name in found:
         if name.endswith("resample_filter"):
             found[name] = torch.outer(taps, taps) / 64
@@ -38,8 +47,7 @@ def write_model(folder, config=TINY, seed=1, **weights):
     found |= {name.replace("__", "."): weight for name, weight in weights.items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight for name, weight in found.items() if weight is not None}, folder / "weights.safetensors")
-    lines = [f"{key} = {value}" for key, value in asdict(config).items()]
-    (folder / "model.toml").write_text("\n".join(['generator = "stylegan2"', "[stylegan2]", *lines]), "utf-8")
+    (folder / "model.toml").write_text(model_toml(config, {}), "utf-8")
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "instrument"
 PLUG_FOLDERS = ["inputs", "modulators", "walks", "generators", "bends", "outputs"]
 PURE_FOLDERS = ["listening", "latent"]
-A_PLUG_MAY = {"flow", "parameters", "plugs", "queued", "bend", "take", "track", "model", *PURE_FOLDERS}
+A_PLUG_MAY = {"flow", "parameters", "plugs", "queued", "bend", "take", "track", "model", "networks", *PURE_FOLDERS}
 A_PLUG_MAY |= {"images", "media", "screen"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",
@@ -22,6 +22,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "rtmidi": "inputs.midi",
     "safetensors": "model",
     "sounddevice": "inputs.audio",
+    "tomli_w": "model",
     "tqdm": "progress",
 }
 CLOCKS = {"clock", "queued", "report", "training.precision"}
@@ -157,7 +158,13 @@ def test_every_library_we_import_is_one_that_we_say_we_need():
         *(item for extra in project["optional-dependencies"].values() for item in extra),
     ]
     said = {item.split(">")[0].split(";")[0].strip().lower() for item in listed}
-    packages = {"av": "av", "cv2": "opencv-python-headless", "pygame": "pygame-ce", "pythonosc": "python-osc"}
+    packages = {
+        "av": "av",
+        "cv2": "opencv-python-headless",
+        "pygame": "pygame-ce",
+        "tomli_w": "tomli-w",
+        "pythonosc": "python-osc",
+    }
     packages |= {"rtmidi": "python-rtmidi", "NDIlib": "ndi-python"}
     for module in SOURCES:
         for name in theirs(module) - set(sys.stdlib_module_names):

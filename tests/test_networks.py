@@ -5,12 +5,14 @@ import sys
 
 import pytest
 import torch
+from parts import tiny
 
-from instrument.generators.stylegan2 import MappingNetwork, SynthesisNetwork
-from instrument.model import Config
+from instrument.networks.mapping import MappingNetwork
+from instrument.networks.simple import Simple
+from instrument.networks.stylegan2 import planned
 from instrument.training.networks import Discriminator, Generator, deviation, fresh
 
-CONFIG = Config(32, 16, 24, 256, 32, 3, clamp=256.0)
+CONFIG = tiny(32, 256, 32, z_dim=16, w_dim=24, mapping_layers=3)
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +28,9 @@ def weights():
 def test_it_makes_the_pictures_that_the_playing_network_makes(weights):
     z = torch.randn(3, CONFIG.z_dim, generator=torch.Generator().manual_seed(3))
     ours = Generator(CONFIG, weights)
-    w = MappingNetwork(weights, CONFIG)(z)
-    assert torch.allclose(ours.map(z), w, atol=1e-5)
-    rows = w[:, None].expand(-1, CONFIG.num_ws, -1)
-    played = SynthesisNetwork(weights, CONFIG)(rows, torch.tensor(0.0), lambda _, x: x)
+    rows, plan = MappingNetwork(weights, CONFIG)(z), planned(CONFIG, weights)
+    assert torch.allclose(ours.map(z), rows[:, 0], atol=1e-5)
+    played = Simple(plan)(plan.styles(rows), torch.zeros(plan.noisy), lambda _, x: x)
     assert torch.allclose(ours.synthesize(rows, None), played, atol=1e-4)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import needs_weights
+from parts import needs_weights, tiny
 
 from instrument.assemble import Show
 from instrument.benchmarks import training as benchmark
-from instrument.model import Config, read_notes
+from instrument.model import read_notes
 from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented, coloured, cut, shifted
 from instrument.training.grow import begin_with, judge_with
@@ -22,7 +22,7 @@ from instrument.training.recipe import Recipe
 from instrument.training.training import Training, saved_recipe
 
 CPU = torch.device("cpu")
-SMALL = Config(16, 8, 8, 128, 16, 2, clamp=0.0)
+SMALL = tiny(clamp=0.0)
 
 
 def recipe(**changes):
@@ -202,7 +202,7 @@ def test_early_on_the_average_follows_faster(pictures):
 
 def test_a_larger_network_begins_with_the_smaller_one_s_pictures(pictures):
     small = steps(training(pictures), 3)
-    config = Config(32, 8, 8, 128, 16, 2, clamp=0.0)
+    config = tiny(32, clamp=0.0)
     large = Training(
         Recipe(network=config, batch=8), Pictures("", np.zeros((16, 3, 32, 32), np.uint8)), CPU, torch.float32
     )

@@ -53,9 +53,12 @@ class Stored:
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
+    def view(self) -> NDArray[Any]:
+        return self.array
+
     def tensor(self) -> Tensor:
         """A copy as float32."""
-        return torch.from_numpy(self.array.astype(np.float32))
+        return torch.from_numpy(np.array(self.view(), np.float32, order="C"))
 
 
 @dataclass(eq=False)
@@ -71,17 +74,17 @@ class View(Stored):
     def shape(self) -> tuple[int, ...]:
         return self.size
 
-    def tensor(self) -> Tensor:
+    def view(self) -> NDArray[Any]:
         if self.storage.content is None:
             raise Unreadable("the file is damaged: a tensor's storage is not there")
         whole = np.frombuffer(self.storage.content, TYPES[self.storage.kind], self.storage.count)
-        if not math.prod(self.size):
-            return torch.empty(self.size)
+        if not all(self.size):
+            return np.empty(self.size, np.float32)
         steps = [stride * whole.itemsize for stride in self.strides]
-        view = np.lib.stride_tricks.as_strided(whole[self.offset :], self.size, steps, writeable=False)
+        seen = np.lib.stride_tricks.as_strided(whole[self.offset :], self.size, steps, writeable=False)
         if self.storage.kind == "BFloat16":  # the upper half of a float32
-            return torch.from_numpy((view.astype(np.uint32) << 16).view(np.float32))
-        return torch.from_numpy(view.astype(np.float32))
+            return (seen.astype(np.uint32) << 16).view(np.float32)
+        return seen
 
 
 def storage_kind(name: Any) -> str:
@@ -102,7 +105,8 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> View:
     if len(shape) != len(strides):
         raise Unreadable(f"the file is damaged: a tensor of {len(shape)} axes has {len(strides)} strides")
     last = start + sum((count - 1) * step for count, step in zip(shape, strides, strict=True))
-    if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
+    count: int = math.prod(list(shape))
+    if count > storage.count or (count and last >= storage.count):
         raise Unreadable(
             f"the file is damaged: a tensor {list(shape)} reaches beyond the {storage.count:,} numbers it is made of"
         )

@@ -29,7 +29,7 @@ from instrument.progress import bar
 from instrument.training import distributed
 from instrument.training.features import weights_file
 from instrument.training.folder import Folder
-from instrument.training.grow import Start, begin_from, start_model
+from instrument.training.grow import Start, begin_from, resized, start_model
 from instrument.training.pairs import width
 from instrument.training.pictures import WORLD, Pictures, open_pictures, world
 from instrument.training.precision import fastest
@@ -232,7 +232,7 @@ def new_recipe(args: argparse.Namespace, start: Start | None) -> Recipe:
         raise Mistake("--judge: none is for a world learnt pair by pair, whose pictures are known; name another")
     resolution = args.resolution or 256
     if start and not args.size:
-        shape = replace(start.network, resolution=resolution)
+        shape = resized(start.network, resolution)
     else:
         shape = network(args.size or "small", resolution)
         shape = replace(shape, z_dim=start.network.z_dim if start else width(factors) if factors else shape.z_dim)

@@ -21,16 +21,20 @@ class Simple:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __call__(self, styles: Tensor, noise: Tensor, bend: Bend, grain: str = "const") -> Tensor:
-        """styles [N, total] -> pictures [N, 3, R, R], about -1..1."""
+    def __call__(self, styles: Tensor, noise: Tensor, bend: Bend, fresh: bool = False) -> Tensor:
+        """styles [N, total] -> pictures [N, 3, R, R], about -1..1.
+
+        `noise` [layers] scales what was trained; `fresh` noise is drawn anew.
+        """
         x, image = self.plan.const.expand(len(styles), -1, -1, -1), None
+        strengths = iter(noise)
         for block in self.plan.blocks:
             past = skipped(x, block.skip) if block.skip else None
             if block.first is None:
                 x = bend("b4.const", x)
             else:
-                x = bend(block.first.name, convolved(x, block.first, styles, noise))  # [N, C, r, r]
-            x = convolved(x, block.second, styles, noise)
+                x = bend(block.first.name, convolved(x, block.first, styles, next(strengths), fresh))  # [N, C, r, r]
+            x = convolved(x, block.second, styles, next(strengths), fresh)
             x = bend(block.second.name, x if past is None else x + past)
             if image is not None:
                 image = doubled(image, block.filter)
@@ -41,7 +45,7 @@ class Simple:
         return image
 
 
-def convolved(x: Tensor, layer: Convolution, styles: Tensor, noise: Tensor) -> Tensor:
+def convolved(x: Tensor, layer: Convolution, styles: Tensor, noise: Tensor, fresh: bool) -> Tensor:
     """x [N, I, h, w] -> [N, O, h, w], or twice as large."""
     weight = layer.weight[None] * styles[:, None, layer.style, None, None]  # [N, O, I, 3, 3]
     weight = weight * (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
@@ -54,8 +58,9 @@ def convolved(x: Tensor, layer: Convolution, styles: Tensor, noise: Tensor) -> T
     else:
         x = F.conv2d(x, weight.reshape(n * out, into, 3, 3), padding=1, groups=n)
     x = x.view(n, out, *x.shape[2:])  # [N, O, h, w]
-    if layer.noise is not None:
-        x = x + layer.noise * noise
+    if layer.noise is not None and layer.strength is not None:
+        grain = torch.randn_like(x[:, :1]) if fresh else layer.noise
+        x = x + grain * (layer.strength * noise)
     x = F.leaky_relu(x + layer.bias[:, None, None], 0.2) * (math.sqrt(2) * layer.gain)
     return limited(x, layer.clamp * layer.gain)
 

@@ -17,6 +17,11 @@ from instrument.networks.styles import Styles
 Architecture = Literal["skip", "orig", "resnet"]
 
 
+def widths(resolution: int, base: int, most: int) -> list[int]:
+    """The channels of blocks from 4 px up, as published networks have them: half as many where the size doubles."""
+    return [min(base // 2**power, most) for power in range(2, resolution.bit_length())]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN2:
     """The sizes of a network.
@@ -42,7 +47,9 @@ class StyleGAN2:
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution must be a power of two from 8, got {self.resolution}")
         if len(self.channels) != len(self.blocks):
-            raise ValueError(f"channels must be {len(self.blocks)} numbers, one for each block from 4 to {self.resolution} px")
+            raise ValueError(
+                f"channels must be {len(self.blocks)} numbers, one for each block from 4 to {self.resolution} px"
+            )
         if self.colours not in (1, 3):
             raise ValueError(f"colours must be 1 or 3, got {self.colours}")
 
@@ -102,7 +109,8 @@ class Convolution:
     weight: Tensor  # [O, I, 3, 3]
     bias: Tensor  # [O]
     style: slice  # of the styles: [I]
-    noise: Tensor | None  # [h, w], as strong as it was trained
+    noise: Tensor | None  # [h, w]
+    strength: Tensor | None  # (), of the noise, as it was trained
     up: Tensor | None  # the filter [4, 4] that smooths what was doubled
     clamp: float
     gain: float  # beyond that of the activation
@@ -147,6 +155,11 @@ class Plan:
     blocks: list[Block]
     styles: Styles
 
+    @property
+    def noisy(self) -> int:
+        """How many layers noise is added to; each has its strength."""
+        return 2 * len(self.blocks) - 1
+
     def layers(self) -> dict[str, tuple[int, int, int]]:
         """Every layer that can be bent: name -> (channels, height, width)."""
         found: dict[str, tuple[int, int, int]] = {}
@@ -165,13 +178,17 @@ def planned(network: StyleGAN2, weights: Mapping[str, Tensor]) -> Plan:
     gain = math.sqrt(0.5) if network.architecture == "resnet" else 1.0
 
     def convolution(r: int, name: str, row: int, gain: float = 1.0) -> Convolution:
-        own = {key: weights.get(f"synthesis.b{r}.{name}.{key}") for key in ("noise_const", "noise_strength")}
         said = f"synthesis.b{r}.{name}."
-        noise = own["noise_const"] * own["noise_strength"] if network.noise else None  # type: ignore[operator]
-        up = weights[said + "resample_filter"] if name == "conv0" else None
-        style = styles.add(row, weights, said)
         return Convolution(
-            f"b{r}.{name}", weights[said + "weight"], weights[said + "bias"], style, noise, up, network.clamp, gain
+            f"b{r}.{name}",
+            weights[said + "weight"],
+            weights[said + "bias"],
+            styles.add(row, weights, said),
+            weights.get(said + "noise_const"),
+            weights.get(said + "noise_strength"),
+            weights[said + "resample_filter"] if name == "conv0" else None,
+            network.clamp,
+            gain,
         )
 
     for r in network.blocks:
@@ -183,10 +200,10 @@ def planned(network: StyleGAN2, weights: Mapping[str, Tensor]) -> Plan:
             weight = weights[said + "skip.weight"]
             skip = Skip(weight / math.sqrt(weight.shape[1]), weights[said + "skip.resample_filter"])
         if network.has_colours(r):
-            weight = weights[said + "torgb.weight"][:, :, 0, 0]
+            weight, bias = weights[said + "torgb.weight"][:, :, 0, 0], weights[said + "torgb.bias"]
             # the colours of a block take the row of w that the next block's first convolution takes too
             style = styles.add(row + 1, weights, said + "torgb.")
-            colours = Colours(f"b{r}.rgb", weight / math.sqrt(weight.shape[1]), weights[said + "torgb.bias"], style, network.clamp)
+            colours = Colours(f"b{r}.rgb", weight / math.sqrt(weight.shape[1]), bias, style, network.clamp)
         blocks.append(Block(r, first, second, skip, colours, weights[said + "resample_filter"]))
         row += 2
     return Plan(weights["synthesis.b4.const"], blocks, styles.together())

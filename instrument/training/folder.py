@@ -1,7 +1,6 @@
 """A training's folder: the model as it can be played, and in `training/` what is needed to go on."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from instrument.files import whole
 from instrument.images import sheet, write_jpeg
 from instrument.latent.paths import normal
 from instrument.media import Movie
-from instrument.model import Config, write_tensors
+from instrument.model import model_toml, write_tensors
 from instrument.training.pictures import Pictures, eight_bit
 from instrument.training.recipe import Recipe
 from instrument.training.training import Training
@@ -51,7 +50,8 @@ class Folder:
         toml = self.path / "model.toml"
         if not toml.exists():  # later it may be the artist's: a better word for what it is
             with whole(toml) as writing:
-                writing.write_text(model_toml(training.recipe.network, about), "utf-8")
+                said = {key: about[key] for key in ("about", "license")}
+                writing.write_text(model_toml(training.recipe.network, said), "utf-8")
         self.mark(training)
         seen = seeds(training, SEEDS, 1.0)
         real = np.asarray(pictures.pixels[: SEEDS // 4])
@@ -110,33 +110,14 @@ def walk(training: Training, path: Path, seconds: float = 8.0, fps: float = 25.0
     movie.close()
 
 
-def model_toml(config: Config, about: dict[str, Any]) -> str:
-    lines = [
-        f"about = {quoted(about['about'])}",
-        'generator = "stylegan2"',
-        f"license = {quoted(about['license'])}",
-        "",
-        "[stylegan2]",
-    ]
-    sizes = ("resolution", "z_dim", "w_dim", "channel_base", "channel_max", "mapping_layers")
-    lines += [f"{key} = {getattr(config, key)}" for key in sizes]
-    return "\n".join([*lines, f"clamp = {config.clamp:g}", ""])
-
-
-def quoted(text: str) -> str:
-    """A text as TOML writes it. A file's name may hold what is no text at all: a question mark stands for that."""
-    sound = text.encode("utf-8", "replace").decode()
-    return json.dumps(sound, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def card(name: str, training: Training, about: dict[str, Any]) -> str:
     """The model's README: what it is, what it was made of, and how."""
     config, recipe = training.recipe.network, training.recipe
     commands = ", then ".join(f"`{command}`" for command in about["commands"])
     numbers = sum(weight.numel() for weight in training.average.parameters())
     rows = {
-        "Architecture": f"StyleGAN2, skip, {config.resolution} px, z {config.z_dim}, w {config.w_dim}, channel base"
-        f" {config.channel_base}, at most {config.channel_max} channels, {config.mapping_layers} mapping layers",
+        "Architecture": f"StyleGAN2, skip, {config.resolution} px, z {config.z_dim}, w {config.w_dim}, channels"
+        f" {' '.join(map(str, config.channels))}, {config.mapping_layers} mapping layers",
         "Size": f"{numbers / 1e6:.2f} million numbers, kept as 16-bit floats",
         "Data": f"{about['source']}, {about['pictures']} pictures",
         "Trained": f"{training.kimg:.0f} kimg in {training.seconds / 60:.0f} minutes on {about['device']}",

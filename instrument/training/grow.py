@@ -1,6 +1,7 @@
 """Transfer: a training begins with what another network knows."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from instrument import catalog
 from instrument.document import Mistake, located
-from instrument.model import Config, read_config, read_tensors, read_weights
+from instrument.model import read_model, read_tensors
+from instrument.networks.stylegan2 import StyleGAN2
 from instrument.training.training import Training
 
 log = logging.getLogger("phosphene")
@@ -22,16 +24,34 @@ class Start:
     """The model to begin with."""
 
     path: Path
-    network: Config
-    weights: dict[str, Tensor]
+    network: StyleGAN2
+    weights: Mapping[str, Tensor]
 
 
 def start_model(name: str) -> Start:
     """A model by its name or folder. Raises Mistake if it cannot be begun with."""
     with located("--from"):
         path = catalog.data("models", name)
-        config = read_config(path / "model.toml")
-        return Start(path, config, read_weights(path / "weights.safetensors", config))
+        model = read_model(path)
+        network = model.network
+        if (
+            not isinstance(network, StyleGAN2)
+            or network.architecture != "skip"
+            or network.classes
+            or network.colours != 3
+        ):
+            raise Mistake(
+                f"{path} is a network that plays, but is not trained here; StyleGAN2 with skips is, without classes"
+            )
+        return Start(path, network, model.weights)
+
+
+def resized(network: StyleGAN2, resolution: int) -> StyleGAN2:
+    """The same network for another size of picture: finer blocks have half as many channels each time."""
+    channels = network.channels[: resolution.bit_length() - 2]
+    while len(channels) < resolution.bit_length() - 2:
+        channels = [*channels, max(channels[-1] // 2, 1)]
+    return replace(network, resolution=resolution, channels=channels)
 
 
 def begin_from(training: Training, start: Start) -> None:
@@ -56,7 +76,7 @@ def begin_from(training: Training, start: Start) -> None:
     log.info("%s", said)
 
 
-def begin_with(training: Training, weights: dict[str, Tensor]) -> list[str]:
+def begin_with(training: Training, weights: Mapping[str, Tensor]) -> list[str]:
     """Put the weights of another generator in place wherever their shapes agree; answers what is new, and begins fresh.
 
     A network for larger pictures than the other makes the other's pictures at first, only larger: what its new blocks

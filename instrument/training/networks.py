@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instrument.model import Config, expected
+from instrument.networks.stylegan2 import StyleGAN2
 
 GAIN = math.sqrt(2)  # of the activation: it makes up for what a leaky rectifier takes away
 
@@ -19,7 +19,7 @@ GAIN = math.sqrt(2)  # of the activation: it makes up for what a leaky rectifier
 class Generator(nn.Module):
     """z to pictures. `weights` (see `fresh`) are its parameters; those that are never trained are its buffers."""
 
-    def __init__(self, config: Config, weights: dict[str, Tensor], precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, config: StyleGAN2, weights: dict[str, Tensor], precision: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config, self.precision = config, precision
         for name, weight in weights.items():
@@ -43,7 +43,7 @@ class Generator(nn.Module):
         x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
         for i in range(self.config.mapping_layers):
             weight, bias = self[f"mapping.fc{i}.weight"], self[f"mapping.fc{i}.bias"]
-            x = F.linear(x, weight * (0.01 / math.sqrt(weight.shape[1])), bias * 0.01)
+            x = F.linear(x, weight * (self.config.rate / math.sqrt(weight.shape[1])), bias * self.config.rate)
             x = F.leaky_relu(x, 0.2) * GAIN
         return x
 
@@ -114,10 +114,10 @@ class Discriminator(nn.Module):
     After Karras et al. 2020 (the resnet of config F), with box filters for halving.
     """
 
-    def __init__(self, config: Config, precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, config: StyleGAN2, precision: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.precision = precision
-        sizes = [config.channels(r) for r in reversed(config.blocks)]
+        sizes = [config.at(r) for r in reversed(config.blocks)]
         self.enter = Even(3, sizes[0], 1)
         self.blocks = nn.ModuleList(Halving(above, below) for above, below in pairwise(sizes))
         self.last = Even(sizes[-1] + 1, sizes[-1], 3)
@@ -191,12 +191,12 @@ def deviation(x: Tensor, group: int = 4) -> Tensor:
     return y.repeat(group).view(n, 1, 1, 1).expand(n, 1, h, w).to(x.dtype)
 
 
-def fresh(config: Config, seed: int) -> dict[str, Tensor]:
+def fresh(config: StyleGAN2, seed: int) -> dict[str, Tensor]:
     """Random weights to begin from, by name (Karras et al. 2020, appendix B)."""
     random = torch.Generator().manual_seed(seed)
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
     found = {}
-    for name, shape in expected(config).items():
+    for name, shape in config.shapes().items():
         value = torch.randn(shape, generator=random)
         if name.endswith("resample_filter"):
             value = torch.outer(taps, taps) / 64

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from instrument.model import Config
+from instrument.networks.stylegan2 import StyleGAN2, widths
 
 Size = Literal["small", "medium", "stock"]
 Augment = Literal["ada", "diff", "none"]
@@ -15,10 +15,11 @@ SIZES: dict[Size, tuple[int, int, int, int]] = {  # channel base and most, width
 }
 
 
-def network(size: Size, resolution: int) -> Config:
+def network(size: Size, resolution: int) -> StyleGAN2:
     """The sizes of a generator by the name of its size."""
     base, most, width, layers = SIZES[size]
-    return Config(resolution, width, width, base, most, layers, clamp=256.0)
+    channels = widths(resolution, base, most)
+    return StyleGAN2(resolution=resolution, z_dim=width, w_dim=width, channels=channels, mapping_layers=layers)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Recipe:
     pictures as augmented.
     """
 
-    network: Config
+    network: StyleGAN2
     judge: Judged = "plain"
     batch: int = 32
     rate: float = 0.002  # of both networks, at Adam with betas 0 and 0.99

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from instrument.latent.paths import truncate
-from instrument.model import Config, read_tensors, write_tensors
+from instrument.model import read_tensors, write_tensors
+from instrument.networks.stylegan2 import StyleGAN2
 from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented
 from instrument.training.features import Features
@@ -238,4 +239,4 @@ class Training:
 
 
 def saved_recipe(notes: dict[str, Any]) -> Recipe:
-    return Recipe(**{**notes["recipe"], "network": Config(**notes["recipe"]["network"])})
+    return Recipe(**{**notes["recipe"], "network": StyleGAN2(**notes["recipe"]["network"])})
