@@ -13,7 +13,7 @@ import torch
 
 from instrument import catalog
 from instrument.bend import Plan, Slot
-from instrument.document import Mistake, limited, located, read, settled
+from instrument.document import Mistake, limited, located, settled
 from instrument.faults import Faults
 from instrument.heard import Heard
 from instrument.master import Master
@@ -118,11 +118,9 @@ def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str
 
 
 def model(name: str, where: str, device: torch.device) -> Generator:
-    """The generator of a model folder: the plug that its model.toml names."""
+    """The generator of a model."""
     with located(where):
-        folder = catalog.data("models", name)
-        kind = read(folder / "model.toml").take("generator", str)
-        generator: Generator = catalog.plug("generators", kind)(folder, device)
+        generator: Generator = catalog.generator(catalog.data("models", name), device)
     return generator
 
 

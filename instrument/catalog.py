@@ -7,8 +7,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+import torch
+
 from instrument.bend import OPS, Op
-from instrument.document import located
+from instrument.checkpoints import read_checkpoint
+from instrument.document import located, read
+from instrument.model import kind_of
 from instrument.parameters import Unknown, unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
@@ -21,6 +25,7 @@ CLASSES = {
     "generators": "Generator",
     "outputs": "Output",
 }
+CHECKPOINTS = (".pkl", ".pt", ".pth")
 PACKAGE = Path(__file__).parent
 PLUGS = os.environ.get("PHOSPHENE_PLUGS")  # a folder of plugs of the user's own, laid out like this package
 
@@ -86,13 +91,21 @@ def recalled(kind: Data, written: str) -> Path:
     return next((place for place in places if place.exists()), Path(written))
 
 
+def generator(path: Path, device: torch.device) -> Any:
+    """The generator that plays a model folder, or the network in a checkpoint. Raises ValueError naming what is wrong."""
+    if path.is_dir():
+        return plug("generators", read(path / "model.toml").take("generator", str))(path, device)
+    model = read_checkpoint(path)
+    return plug("generators", kind_of(model.network))(model, device)
+
+
 def data(kind: Data, name: str) -> Path:
-    """The file (patch, scene) or folder (model) of a name, or of a path if that is what the name is.
+    """The file (patch, scene, checkpoint) or folder (model) of a name, or of a path if that is what the name is.
 
     Raises Unknown with the nearest name, and what there is.
     """
     path = Path(name)
-    if path.suffix == ".toml" and path.exists():
+    if path.is_file() and (path.suffix in CHECKPOINTS if kind == "models" else path.suffix == ".toml"):
         return path
     listed = names(kind)
     if name and kind == "models" and path.is_dir() and (name not in listed or (path / "model.toml").exists()):

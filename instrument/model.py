@@ -93,9 +93,14 @@ def check_shapes(network: Network, found: Mapping[str, tuple[int, ...]]) -> None
         raise ValueError(f"unknown tensor {extra[0]!r} ({len(extra)} in all) for a network of these sizes")
 
 
+def kind_of(network: Network) -> str:
+    """The name of a kind of network, and of the generator that plays it."""
+    return next(name for name, kind in KINDS.items() if isinstance(network, kind))
+
+
 def model_toml(network: Network, about: Mapping[str, Any]) -> str:
     """model.toml: what is to be said about a model, and the network's sizes where they are not the usual ones."""
-    kind = next(name for name, of in KINDS.items() if isinstance(network, of))
+    kind = kind_of(network)
     usual = {item.name: item.default for item in fields(network)}
     sizes = {name: value for name, value in asdict(network).items() if value != usual[name]}
     return tomli_w.dumps({**sound(about), "generator": kind, kind: sound(sizes)})

@@ -70,6 +70,12 @@ class StyleGAN2:
         """Whether a block makes a picture: each does, or the last alone."""
         return self.architecture == "skip" or resolution == self.resolution
 
+    @property
+    def products(self) -> int:
+        """How many products a picture takes, convolutions alone: what decides how fast it plays."""
+        pairs = [(r, self.at(r), self.at(max(r // 2, 4))) for r in self.blocks]
+        return sum(9 * r * r * (out * out + (out * below // 4 if r > 4 else 0)) for r, out, below in pairs)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every number."""
         z, w = self.z_dim, self.w_dim

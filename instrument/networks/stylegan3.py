@@ -66,6 +66,18 @@ class StyleGAN3:
     def num_ws(self) -> int:
         return len(self.layers) + 1
 
+    @property
+    def products(self) -> int:
+        """How many products a picture takes, convolutions and filters: what decides how fast it plays."""
+        into, side, total = self.input.channels, self.input.size, self.input.channels**2 * self.input.size**2
+        for layer in self.layers:
+            total += layer.kernel**2 * into * layer.channels * side**2
+            inner = layer.size * layer.down
+            taps = layer.up_taps // max(layer.up, 1) + (layer.down_taps**2 if layer.radial else layer.down_taps)
+            total += layer.channels * inner**2 * taps if layer.up_taps > 1 else 0
+            into, side = layer.channels, layer.size
+        return total
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every number."""
         z, w = self.z_dim, self.w_dim
