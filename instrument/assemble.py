@@ -3,7 +3,7 @@
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
     generator = model(*model_named(patch, scene, show.model), show.device)
+    patch = playable(patch, generator)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)
     if patch.bends:
@@ -66,13 +67,13 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
     owners = owned(patch, walk, generator, modulators, slots)
     matrix = routed(patch, owners)
-    scene = fitting(scene, patch, matrix)
+    scene = fitting(scene, patch, matrix, generator)
     said = [(f"{patch.path}: [rest]", patch.rest), (f"{scene.path}: [rest]", scene.rest), ("--set", show.rest)]
     for where, rest in said:
         for address, value in rest.items():
             checked(where, matrix, address, value)
             matrix.set(address, value)
-    scenes = {name: cue(patch, name, matrix, show.rest) for name in dict.fromkeys(patch.cues.values())}
+    scenes = {name: cue(patch, name, matrix, generator, show.rest) for name in dict.fromkeys(patch.cues.values())}
     cues = {signal: scenes[name] for signal, name in patch.cues.items()}
 
     packed = Packed(
@@ -189,11 +190,11 @@ def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     with located(bent.where):
         found = catalog.op(bent.op)
     layers = generator.layers()
-    layer = finest(bent.layer, layers)
+    layer = nearest(bent.layer, layers)
     if layer not in layers:
         raise Mistake(f"{bent.where}: {unknown('layer', bent.layer, layers)}")
     if layer != bent.layer:
-        log.info("%s: this model ends before %s; it acts at %s", bent.where, bent.layer, layer)
+        log.info("%s: this model has no %s; it acts at %s", bent.where, bent.layer, layer)
     count = layers[layer][0]
     if isinstance(bent.channels, tuple) and not 0 <= bent.channels[0] <= bent.channels[1] < count:
         raise Mistake(f"{bent.where}: channels must lie in 0..{count - 1} of {layer}, got {list(bent.channels)}")
@@ -205,12 +206,24 @@ def slot(name: str, bent: Bent, generator: Generator) -> Slot:
     return Slot(name, found, layer, bent.channels, bent.seed, bent.mask, settings)
 
 
-def finest(layer: str, layers: Mapping[str, Any]) -> str:
-    """The layer, or of one beyond a small model's last block the same one of that block: a patch plays any model."""
-    asked = re.fullmatch(r"b(\d+)\.(\w+)", layer)
+def nearest(layer: str, layers: Mapping[str, tuple[int, int, int]]) -> str:
+    """The layer, or where this model does the same: so that a patch written for one plays any model.
+
+    Of a block beyond a small model's last it is the same layer of that one; in StyleGAN3, which has no blocks, the first
+    layer that is as large.
+    """
+    asked = re.fullmatch(r"b(\d+)\.(const|conv0|conv1|rgb)", layer)
+    if layer in layers or not asked or int(asked[1]) not in {2**power for power in range(2, 13)}:
+        return layer
     sizes = [int(found[1]) for name in layers if (found := re.fullmatch(r"b(\d+)\.\w+", name))]
-    beyond = asked and sizes and int(asked[1]) in {2**power for power in range(3, 13)} and int(asked[1]) > max(sizes)
-    return f"b{max(sizes)}.{asked[2]}" if asked and beyond else layer
+    if sizes:
+        return f"b{max(sizes)}.{asked[2]}" if int(asked[1]) > max(sizes) else layer
+    if "input" not in layers:
+        return layer
+    if asked[2] in ("const", "rgb"):
+        return "input" if asked[2] == "const" else "rgb"
+    inner = [name for name in layers if name not in ("input", "rgb")]
+    return next((name for name in inner if layers[name][1] >= int(asked[1])), inner[-1])
 
 
 def owned(
@@ -248,23 +261,46 @@ def checked(where: str, matrix: Matrix, address: str, value: float) -> None:
     limited(f"{where}: {address}", value, matrix.parameters[address].range)
 
 
-def fitting(scene: Scene, patch: Patch, matrix: Matrix) -> Scene:
-    """The scene; of one that was made for another patch, those values that this patch has a place for."""
-    if scene.patch in (None, patch.name):
-        return scene
-    left = [address for address in scene.rest if address not in matrix.index]
+def foreign(addresses: Iterable[str], generator: Generator) -> list[str]:
+    """Those addresses of the generator that another kind of network has and this one does not, such as noise."""
+    own = {f"generator/{name}" for name in declared(generator.render)}
+    strange = [address for address in addresses if address.startswith("generator/") and address not in own]
+    if not strange:
+        return []
+    kinds = [catalog.plug("generators", name) for name in catalog.plugs("generators")]
+    known = {f"generator/{name}" for kind in kinds for name in declared(kind.render)}
+    return [address for address in strange if address in known]
+
+
+def playable(patch: Patch, generator: Generator) -> Patch:
+    """The patch without what it does to parameters that only other kinds of network have."""
+    left = foreign([*patch.rest, *(route.target for route, _ in patch.routes)], generator)
     if left:
-        log.info("%s is for the patch %s; here it goes without %s", scene.name, scene.patch, ", ".join(left))
-    return replace(scene, rest={address: scene.rest[address] for address in scene.rest if address not in left})
+        log.info("%s: this model has no %s; the patch goes without", patch.name, ", ".join(sorted(set(left))))
+    rest = {address: value for address, value in patch.rest.items() if address not in left}
+    return replace(patch, rest=rest, routes=tuple(item for item in patch.routes if item[0].target not in left))
 
 
-def cue(patch: Patch, name: str, matrix: Matrix, said: Rest) -> Scene:
+def fitting(scene: Scene, patch: Patch, matrix: Matrix, generator: Generator) -> Scene:
+    """The scene; of one that was made for another patch or kind of network, those values that there is a place for."""
+    left = foreign(scene.rest, generator)
+    if left:
+        log.info("%s: this model has no %s; the scene goes without", scene.name, ", ".join(left))
+    if scene.patch not in (None, patch.name):
+        others = [address for address in scene.rest if address not in matrix.index and address not in left]
+        if others:
+            log.info("%s is for the patch %s; here it goes without %s", scene.name, scene.patch, ", ".join(others))
+        left += others
+    return replace(scene, rest={address: value for address, value in scene.rest.items() if address not in left})
+
+
+def cue(patch: Patch, name: str, matrix: Matrix, generator: Generator, said: Rest) -> Scene:
     """A scene that a cue names, with a rest value for every parameter but the master's, which belong to the performer.
 
     So it is the same scene wherever the show comes from. `said` is what the command line sets.
     """
     with located(f"{patch.path}: [cues]"):
-        scene = fitting(read_scene(catalog.data("scenes", name)), patch, matrix)
+        scene = fitting(read_scene(catalog.data("scenes", name)), patch, matrix, generator)
     for address, value in scene.rest.items():
         checked(f"{scene.path} (cued by {patch.path}): [rest]", matrix, address, value)
     stays = [key for key in ("anchors", "bpm", "model") if getattr(scene, key)]

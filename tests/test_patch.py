@@ -352,4 +352,4 @@ def test_a_patch_made_for_larger_pictures_plays_a_smaller_model_and_says_what_it
     (slot,) = (slot for slot in rig.plan.slots if slot.name == "kick")
     last = list(rig.generator.layers())[-1].partition(".")[0]
     assert slot.layer == f"{last}.conv0"
-    assert any(f"this model ends before b512.conv0; it acts at {last}.conv0" in line for line in caplog.messages)
+    assert any(f"this model has no b512.conv0; it acts at {last}.conv0" in line for line in caplog.messages)
