@@ -13,11 +13,13 @@ import torch
 
 from instrument import catalog
 from instrument.bend import Plan, Slot
-from instrument.document import Mistake, limited, located, settled
+from instrument.checkpoints.files import read_checkpoint
+from instrument.document import Mistake, limited, located, read, settled
 from instrument.faults import Faults
 from instrument.heard import Heard
 from instrument.master import Master
 from instrument.matrix import Matrix, Rest
+from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Bent, Patch, Plugged
@@ -121,7 +123,18 @@ def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str
 def model(name: str, where: str, device: torch.device) -> Generator:
     """The generator of a model."""
     with located(where):
-        generator: Generator = catalog.generator(catalog.data("models", name), device)
+        return opened_model(catalog.data("models", name), device)
+
+
+def opened_model(path: Path, device: torch.device) -> Generator:
+    """The generator that plays a model folder, or the network in a checkpoint. Raises ValueError naming what is wrong."""
+    if path.is_dir():
+        kind: str = read(path / "model.toml").take("generator", str)
+        played: Path | Model = path
+    else:
+        played = read_checkpoint(path)
+        kind = kind_of(played.network)
+    generator: Generator = catalog.plug("generators", kind)(played, device)
     return generator
 
 

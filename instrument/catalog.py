@@ -7,12 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-import torch
-
 from instrument.bend import OPS, Op
-from instrument.checkpoints import read_checkpoint
-from instrument.document import located, read
-from instrument.model import kind_of
+from instrument.document import located
 from instrument.parameters import Unknown, unknown
 
 Kind = Literal["inputs", "modulators", "walks", "generators", "outputs"]
@@ -89,14 +85,6 @@ def recalled(kind: Data, written: str) -> Path:
     """The path of what `kept` wrote down: of a name the shipped thing, whatever the working folder has by that name."""
     places = [place / (written if kind == "models" else f"{written}.toml") for place in shipped(kind)]
     return next((place for place in places if place.exists()), Path(written))
-
-
-def generator(path: Path, device: torch.device) -> Any:
-    """The generator that plays a model folder, or the network in a checkpoint. Raises ValueError naming what is wrong."""
-    if path.is_dir():
-        return plug("generators", read(path / "model.toml").take("generator", str))(path, device)
-    model = read_checkpoint(path)
-    return plug("generators", kind_of(model.network))(model, device)
 
 
 def data(kind: Data, name: str) -> Path:

@@ -277,9 +277,9 @@ def test_a_mistake_at_the_command_line_says_so(load):
         ("generator = 'stylegan2'\nx =", ["model.toml: is not valid TOML"]),
         ("about = 'none'", ["model.toml: lacks the key 'generator' (text)"]),
         ("generator = 3", ["model.toml: generator must be text, got 3"]),
-        ("generator = 'stylegan'", ["no generator 'stylegan'; did you mean 'stylegan2'?"]),
-        ("generator = 'stylegan2'\nstylegan2 = 3", ["model.toml: [stylegan2] must be a table"]),
-        ("generator = 'stylegan2'\n[stylegan2]\nresolution = 16.0", ["[stylegan2] resolution must be a whole number"]),
+        ("generator = 'stylegan'", ["no generator 'stylegan'; did you mean 'stylegan"]),
+        ("generator = 'stylegan2'\nstylegan2 = 3", ["model.toml: stylegan2 must be a table, got 3"]),
+        ("generator = 'stylegan2'\n[stylegan2]\nresolution = 16.0", ["model.toml: [stylegan2]: lacks the setting 'z_dim'"]),
         (None, ["model.toml: cannot be read"]),
     ],
 )

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from instrument import catalog, options
-from instrument.checkpoints import outline, read_checkpoint
+from instrument.checkpoints.files import outline, read_checkpoint
 from instrument.commands.models import size, speed
 from instrument.document import Mistake
 from instrument.files import whole

@@ -11,6 +11,6 @@ def load(source: str | Path, device: str | torch.device = "cpu") -> Any:
 
     Raises ValueError that names what is wrong.
     """
-    from instrument import catalog  # which looks for generators in this package
+    from instrument import assemble, catalog  # they look for generators in this package
 
-    return catalog.generator(catalog.data("models", str(source)), torch.device(device))
+    return assemble.opened_model(catalog.data("models", str(source)), torch.device(device))
