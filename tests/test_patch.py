@@ -279,7 +279,10 @@ def test_a_mistake_at_the_command_line_says_so(load):
         ("generator = 3", ["model.toml: generator must be text, got 3"]),
         ("generator = 'stylegan'", ["no generator 'stylegan'; did you mean 'stylegan"]),
         ("generator = 'stylegan2'\nstylegan2 = 3", ["model.toml: stylegan2 must be a table, got 3"]),
-        ("generator = 'stylegan2'\n[stylegan2]\nresolution = 16.0", ["model.toml: [stylegan2]: lacks the setting 'z_dim'"]),
+        (
+            "generator = 'stylegan2'\n[stylegan2]\nresolution = 16.0",
+            ["model.toml: [stylegan2]: lacks the setting 'z_dim'"],
+        ),
         (None, ["model.toml: cannot be read"]),
     ],
 )
