@@ -17,7 +17,7 @@ class Persistent:
 
     def __init__(self, kind, parameters=None, buffers=None, parts=None, **attributes):
         self.kind = kind
-        empty = dict.fromkeys(("_forward_hooks", "_backward_hooks"), collections.OrderedDict())
+        empty = {name: collections.OrderedDict() for name in ("_forward_hooks", "_backward_hooks")}
         self.state = {"training": False, **empty, "_non_persistent_buffers_set": set()}
         self.state["_parameters"] = collections.OrderedDict(
             (name, torch.nn.Parameter(value)) for name, value in (parameters or {}).items()
@@ -117,11 +117,10 @@ def nvidia(network, weights, protocol=4, **changes):
         own = {name: value for name, value in under(weights, prefix).items() if "." not in name}
         buffers = {"resample_filter": own.pop("resample_filter")}
         blocks[f"b{r}"] = Persistent("SynthesisBlock", own, buffers, parts, architecture=network.architecture)
-    whole = Persistent(
-        "Generator", {}, {}, {"synthesis": Persistent("SynthesisNetwork", {}, {}, blocks), "mapping": mapping},
-        z_dim=network.z_dim, c_dim=network.classes, w_dim=network.w_dim, img_resolution=network.resolution,
-        img_channels=network.colours, **changes.get("whole", {}),
-    )  # fmt: skip
+    said = {"z_dim": network.z_dim, "c_dim": network.classes, "w_dim": network.w_dim}
+    said |= {"img_resolution": network.resolution, "img_channels": network.colours, **changes.get("whole", {})}
+    parts = {"synthesis": Persistent("SynthesisNetwork", {}, {}, blocks), "mapping": mapping}
+    whole = Persistent("Generator", {}, {}, parts, **said)
     with stand_ins() as made:
         held = {"G": None, "G_ema": whole, "training_set_kwargs": made["dnnlib.util"].EasyDict(path="/home/someone")}
         return pickle.dumps(held, protocol=protocol)
