@@ -23,7 +23,7 @@ from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Bent, Patch, Plugged
-from instrument.plugs import SUPPLIED, Framing, Generator, Unavailable
+from instrument.plugs import SUPPLIED, Framing, Generator, Races, Unavailable
 from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene
@@ -61,6 +61,8 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
     generator = model(*model_named(patch, scene, show.model), show.device)
+    if show.live and isinstance(generator, Races):
+        log.debug("the network runs in %s", generator.race())
     patch = playable(patch, generator)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)

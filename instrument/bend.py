@@ -146,9 +146,9 @@ def lowered(slot: Slot, values: Mapping[str, Tensor], shape: tuple[int, int, int
     function, settings, mix = slot.op.function, slot.settings, values["mix"]
 
     def call(x: Tensor) -> Tensor:
-        chosen = x if index is None else x[:, index]  # [N, c, h, w]
+        chosen = (x if index is None else x[:, index]).float()  # [N, c, h, w], however exact the network's own maps are
         bent = function(chosen, **faders, **settings)
-        bent = torch.lerp(chosen, bent, mix if shaped is None else mix * shaped)
+        bent = torch.lerp(chosen, bent, mix if shaped is None else mix * shaped).to(x.dtype)
         return bent if index is None else x.index_copy(1, index, bent)  # [N, C, h, w]
 
     return call

@@ -111,6 +111,15 @@ class Generator(Space, Protocol):
         ...
 
 
+@runtime_checkable
+class Races(Protocol):
+    """A generator that knows several ways to draw, and finds the fastest for a show that is live."""
+
+    def race(self) -> str:
+        """From now on draw in the fastest way; answers its name."""
+        ...
+
+
 Delivery = Literal["here", "latest", "every"]
 Framing = Literal["letterbox", "fit", "fill"]  # how a picture gets another shape: with black bars, stretched, cropped
 
