@@ -9,6 +9,7 @@ from instrument.checkpoints.arrays import Stored
 from instrument.checkpoints.names import KNOWN, Module
 from instrument.checkpoints.pickles import Record, Unreadable, unpickled
 from instrument.checkpoints.torch_files import newer, older
+from instrument.document import Mistake
 from instrument.model import Model
 
 PICKLE = 0x80  # the first byte of every pickle from protocol 2 on
@@ -22,14 +23,14 @@ LARGEST = 8 << 30  # bytes; the largest that are published have 4 GiB
 def read_checkpoint(path: Path) -> Model:
     """The network in a file: NVIDIA's pickles, for torch or TensorFlow, and rosinality's files.
 
-    Raises ValueError that names the file, and says what is wrong with it or what it is instead.
+    Raises Mistake, a ValueError that names the file, and says what is wrong with it or what it is instead.
     """
     try:
         return network(held_in(path))
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+        raise Mistake(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise Mistake(f"{path}: {error}") from error
 
 
 def outline(path: Path) -> list[str]:
@@ -37,9 +38,9 @@ def outline(path: Path) -> list[str]:
     try:
         return described(held_in(path))
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+        raise Mistake(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise Mistake(f"{path}: {error}") from error
 
 
 def held_in(path: Path) -> Any:

@@ -1,0 +1,166 @@
+"""Every way of running a network draws the same picture, and the fastest is found."""
+
+import json
+
+import pytest
+import torch
+from parts import CPU, random_weights, tiny, write_model
+
+from instrument.generators.stylegan2 import Generator
+from instrument.networks import race
+from instrument.networks.lean import Lean
+from instrument.networks.simple import Simple
+from instrument.networks.stylegan2 import planned
+
+KINDS = {
+    "skip": tiny(),
+    "resnet": tiny(architecture="resnet"),
+    "orig": tiny(architecture="orig"),
+    "grey": tiny(colours=1),
+    "without noise": tiny(noise=False),
+    "without a clamp": tiny(clamp=0.0),
+    "with a tight clamp": tiny(clamp=1.0),
+    "wide": tiny(32, 2048, 64),
+    "at 128 px": tiny(128, 256, 16),
+}
+every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
+
+
+def untouched(layer, x):
+    return x
+
+
+def prepared(network, count=1):
+    """A plan, and styles for some pictures, with another row of w for each layer."""
+    plan = planned(network, random_weights(network))
+    w = torch.randn(count, network.num_ws, network.w_dim, generator=torch.Generator().manual_seed(5))
+    return plan, plan.styles(w)
+
+
+def agrees(found, told, by=1e-4):
+    assert found.shape == told.shape and found.dtype == told.dtype
+    assert (found - told).abs().max() <= by * told.abs().max()
+
+
+@every_kind
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_lean_draws_what_the_papers_say(network, count, noise):
+    plan, styles = prepared(network, count)
+    strength = torch.full((plan.noisy,), noise)
+    agrees(Lean(plan)(styles, strength, untouched), Simple(plan)(styles, strength, untouched))
+
+
+@every_kind
+def test_in_bfloat16_it_is_nearly_that(network):
+    plan, styles = prepared(network)
+    strength = torch.ones(plan.noisy)
+    exact, near = Simple(plan)(styles, strength, untouched), Lean(plan, torch.bfloat16)(styles, strength, untouched)
+    scale = 2 / exact.std()  # the tolerances are for pictures as loud as published networks make them
+    assert (near - exact).abs().mean() * scale < 0.05 and (near - exact).abs().max() * scale < 0.5
+
+
+@pytest.mark.parametrize("runner", [Simple, Lean])
+def test_each_layer_s_noise_has_its_own_strength(runner):
+    plan, styles = prepared(tiny())
+    run = runner(plan)
+    silent = run(styles, torch.zeros(plan.noisy), untouched)
+    for layer in range(plan.noisy):
+        one = torch.zeros(plan.noisy)
+        one[layer] = 1
+        assert not torch.allclose(run(styles, one, untouched), silent, atol=1e-4), layer
+
+
+@pytest.mark.parametrize("runner", [Simple, Lean])
+def test_fresh_noise_is_another_each_time_and_for_each_picture(runner):
+    plan, styles = prepared(tiny())
+    run, strength = runner(plan), torch.ones(plan.noisy)
+    one, other = (run(styles, strength, untouched, fresh=True) for _ in range(2))
+    assert not torch.allclose(one, other, atol=1e-3)
+    first, second = run(styles.expand(2, -1), strength, untouched, fresh=True)
+    assert not torch.allclose(first, second, atol=1e-3)
+    agrees(run(styles, torch.zeros(plan.noisy), untouched, fresh=True), run(styles, torch.zeros(plan.noisy), untouched))
+
+
+@every_kind
+def test_bends_are_shown_every_layer_as_it_is(network):
+    plan, styles = prepared(network)
+    seen = {}
+
+    def noted(way):
+        def bend(layer, x):
+            seen[way, layer] = x.clone()
+            return x
+
+        return bend
+
+    for way, run in {"simple": Simple(plan), "lean": Lean(plan)}.items():
+        run(styles, torch.ones(plan.noisy), noted(way))
+    for layer, shape in plan.layers().items():
+        agrees(seen["lean", layer].contiguous(), seen["simple", layer].contiguous())
+        assert seen["lean", layer].shape == (1, *shape)
+
+
+def test_running_changes_nothing_that_is_kept():
+    plan, styles = prepared(tiny())
+    run, strength = Lean(plan), torch.ones(plan.noisy)
+    first = run(styles, strength, untouched)
+    assert torch.equal(run(styles, strength, untouched), first)
+
+
+# --- the race
+
+
+class Late:
+    """An executor that takes its time."""
+
+    def __init__(self, seconds, clock):
+        self.seconds, self.clock = seconds, clock
+
+    def __call__(self, styles, noise, bend, fresh=False):
+        self.clock[0] += self.seconds
+
+
+def test_the_fastest_wins_but_only_by_enough(monkeypatch):
+    plan, _ = prepared(tiny())
+    clock = [0.0]
+    monkeypatch.setattr(race.time, "perf_counter", lambda: clock[0])
+    run = {"exact": Late(1.0, clock), "short": Late(0.5, clock)}
+    assert race.raced(run, plan, CPU) == "short"
+    run["short"].seconds = 0.95
+    assert race.raced(run, plan, CPU) == "exact"
+    run["short"].seconds = 2.0
+    assert race.raced(run, plan, CPU) == "exact"
+
+
+def test_what_won_is_remembered_for_this_network_and_no_other(monkeypatch, tmp_path):
+    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(race, "ways", lambda device: {"exact": Simple, "short": Lean})
+    runs = []
+    monkeypatch.setattr(race, "raced", lambda ways, plan, device: runs.append(list(ways)) or "short")
+    plan, other = prepared(tiny())[0], prepared(tiny(32))[0]
+    for item in (plan, plan, other):
+        name, runner = race.fastest(item, CPU)
+        assert name == "short" and isinstance(runner, Lean)
+    assert runs == [["exact", "short"]] * 2
+    memory = tmp_path / "phosphene" / "executors.json"
+    assert set(json.loads(memory.read_text()).values()) == {"short"}
+    memory.write_text("[broken")
+    assert race.fastest(plan, CPU)[0] == "short" and len(runs) == 3
+
+
+def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / "file" / name)
+    assert race.fastest(prepared(tiny())[0], CPU)[0] in race.ways(CPU)
+
+
+def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path):
+    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(race, "raced", lambda ways, plan, device: list(ways)[-1])
+    generator = Generator(write_model(tmp_path / "tiny"), CPU)
+    w = generator.map(torch.zeros(1, 8))
+    exact = generator.synthesize(w)
+    agrees(exact, Simple(generator.plan)(generator.plan.styles(w), torch.ones(generator.plan.noisy), untouched))
+    assert generator.race() == list(race.ways(CPU))[-1]
+    agrees(generator.synthesize(w), exact, by=0.1)
