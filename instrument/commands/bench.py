@@ -1,4 +1,4 @@
-"""Measure this machine: control path, loop overhead, OSC under load, start, training.
+"""Measure this machine: control path, loop overhead, executors, OSC under load, start, training.
 
 Ratios are taken frame about in one run, so they mean something on a busy machine; milliseconds only on a quiet one.
 
@@ -19,11 +19,18 @@ import torch
 
 from instrument import __version__, options
 from instrument.assemble import Show
-from instrument.benchmarks import control, osc, overhead, start, training
+from instrument.benchmarks import control, executors, osc, overhead, start, training
 from instrument.document import Mistake
 from instrument.parameters import unknown
 
-MEASUREMENTS = {"control": control, "overhead": overhead, "osc": osc, "start": start, "training": training}
+MEASUREMENTS = {
+    "control": control,
+    "overhead": overhead,
+    "executors": executors,
+    "osc": osc,
+    "start": start,
+    "training": training,
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     show = Show(device=options.device(args.device))
     report: dict[str, Any] = {"phosphene": __version__, "machine": machine(show.device), "seconds": args.seconds}
     for name in args.what or MEASUREMENTS:
-        print(f"{name}: {MEASUREMENTS[name].__doc__.splitlines()[0]}", flush=True)  # type: ignore[union-attr]
+        print(f"{name}: {(MEASUREMENTS[name].__doc__ or '').splitlines()[0]}", flush=True)
         report[name] = MEASUREMENTS[name].measure(show, args.seconds)
         for figure, value in report[name].items():
             print(f"  {figure:<18} {value}")

@@ -1,0 +1,137 @@
+"""Executors: ways of running the same network, frame about, against the plain one; how near to what the machine can do."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instrument.assemble import Show
+from instrument.networks.race import Executor, ways
+from instrument.networks.simple import Simple
+from instrument.networks.stylegan2 import Plan, StyleGAN2, planned, widths
+from instrument.report import percentiles
+
+SIZES = {"256px_4096_64": (256, 4096, 64), "512px_8192_256": (512, 8192, 256), "256px_16384_512": (256, 16384, 512)}
+ON_A_GPU = {"256px": (256, 16384, 512), "512px": (512, 32768, 512), "1024px_config_f": (1024, 32768, 512)}
+
+
+@torch.inference_mode()
+def measure(show: Show, seconds: float) -> dict[str, Any]:
+    """Milliseconds a picture by way, how many times as fast as the plain way, and the share of the machine's best.
+
+    On a processor they are its own time on one thread, which neighbours hardly change.
+    """
+    found: dict[str, Any] = {}
+    gpu = show.device.type == "cuda"
+    with threads(torch.get_num_threads() if gpu else 1):
+        best = {name: peak(kind, show.device) for name, kind in KINDS.items() if name in ways(show.device)}
+        for name, (resolution, base, most) in (ON_A_GPU if gpu else SIZES).items():
+            plan, network = made(resolution, base, most, show.device)
+            there_are: dict[str, Executor] = {way: make(plan) for way, make in ways(show.device).items()}
+            lasted = in_turn({"plain": Simple(plan), **there_are}, plan, show.device, seconds)
+            found[name] = {
+                "ms": {way: round(taken, 2) for way, taken in lasted.items()},
+                "times_as_fast": {way: round(lasted["plain"] / lasted[way], 2) for way in there_are},
+                "share_of_best": {
+                    way: round(network.products / best[way] / lasted[way] * 1000, 2) for way in there_are
+                },
+            }
+    if not gpu:
+        found["beside_a_busy_neighbour"] = crowded(show.device, seconds)
+    return found
+
+
+KINDS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def made(resolution: int, base: int, most: int, device: torch.device) -> tuple[Plan, StyleGAN2]:
+    """The plan of a network of random numbers."""
+    channels, w_dim = widths(resolution, base, most), min(2 * most, 512)
+    network = StyleGAN2(resolution=resolution, z_dim=64, w_dim=w_dim, channels=channels, mapping_layers=2)
+    random = torch.Generator().manual_seed(1)
+    weights = {name: torch.randn(shape, generator=random).to(device) for name, shape in network.shapes().items()}
+    return planned(network, weights), network
+
+
+def in_turn(ways: dict[str, Executor], plan: Plan, device: torch.device, seconds: float) -> dict[str, float]:
+    """The median milliseconds of each."""
+    styles, noise = torch.ones(1, plan.styles.total, device=device), torch.ones(plan.noisy, device=device)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or min(map(len, taken.values())) < 5:
+        for name, run in ways.items():
+            taken[name].append(timed(lambda run=run: run(styles, noise, untouched), device))  # type: ignore[misc]
+    return {name: median(laps[2:]) for name, laps in taken.items()}
+
+
+def timed(call: Callable[[], Tensor], device: torch.device) -> float:
+    """Milliseconds: of the GPU by its own events, of the processor by the time that this process had it."""
+    if device.type != "cuda":
+        begun = time.process_time()
+        call()
+        return (time.process_time() - begun) * 1000
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin.record()
+    call()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end))
+
+
+def peak(kind: torch.dtype, device: torch.device) -> float:
+    """Products a second in a convolution that suits the machine best: many channels, a large map."""
+    x = torch.randn(1, 256, 128, 128, device=device, dtype=kind).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(256, 256, 3, 3, device=device, dtype=kind).contiguous(memory_format=torch.channels_last)
+    laps = [timed(lambda: F.conv2d(x, weight, padding=1), device) for _ in range(8)]
+    return 9 * 256 * 256 * 128 * 128 / min(laps) * 1000
+
+
+def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
+    """Milliseconds of the quickest way on all threads, alone and while another process keeps a core busy."""
+    plan, _ = made(*SIZES["256px_4096_64"], device)
+    name, make = list(ways(device).items())[-1]
+    run = make(plan)
+    found: dict[str, Any] = {"way": name}
+    for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
+        neighbours = [subprocess.Popen(command) for command in busy]
+        try:
+            found[where] = laps_of(run, plan, seconds)
+        finally:
+            for neighbour in neighbours:
+                neighbour.kill()
+                neighbour.wait()
+    return found
+
+
+def laps_of(run: Executor, plan: Plan, seconds: float) -> dict[str, float | None]:
+    """Percentiles of one frame after the other, at 30 a second as in a show."""
+    styles, noise = torch.ones(1, plan.styles.total), torch.ones(plan.noisy)
+    laps: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or len(laps) < 30:
+        begun = time.perf_counter()
+        run(styles, noise, untouched)
+        laps.append((time.perf_counter() - begun) * 1000)
+        time.sleep(max(0.0, 1 / 30 - (time.perf_counter() - begun)))
+    return percentiles(laps[10:], 50, 90, 99)
+
+
+def untouched(layer: str, x: Tensor) -> Tensor:
+    return x
