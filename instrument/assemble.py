@@ -17,6 +17,7 @@ from instrument.checkpoints.files import read_checkpoint
 from instrument.document import Mistake, limited, located, read, settled
 from instrument.faults import Faults
 from instrument.heard import Heard
+from instrument.ladder import Eased
 from instrument.master import Master
 from instrument.matrix import Matrix, Rest
 from instrument.model import Model, kind_of
@@ -104,7 +105,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         modulators=modulators,
         matrix=matrix,
         walk=walk,
-        generator=generator,
+        generator=Eased(generator, show.fps) if show.live else generator,
         packed=packed,
         plan=plan,
         master=Master(show.size, show.framing),

@@ -120,6 +120,15 @@ class Races(Protocol):
         ...
 
 
+@runtime_checkable
+class Eases(Protocol):
+    """A generator that can draw with less work, where a machine is too slow for it."""
+
+    def ease(self, *, noise: bool, fine: bool) -> None:
+        """From now on draw with noise or without, and at the full size or enlarged from half of it."""
+        ...
+
+
 Delivery = Literal["here", "latest", "every"]
 Framing = Literal["letterbox", "fit", "fill"]  # how a picture gets another shape: with black bars, stretched, cropped
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from instrument.clock import Clock
 from instrument.flow import Event, Frame, Tick
+from instrument.ladder import STEPS, Eased
 from instrument.plugs import root
 from instrument.rig import Rig
 
@@ -56,6 +57,7 @@ class Meter:
             "frames": self.frames,
             "fps": round((len(recent) - 1) / lasted, 2) if lasted else 0.0,
             "missed_ticks": self.clock.missed,
+            "ladder": self.rig.generator.ladder.said if isinstance(self.rig.generator, Eased) else STEPS[0],
             "frame_ms": {**percentiles(list(self.frame_ms)[-looking_back:], 50, 95, 99), "max": round(self.longest, 2)},
             "age_ms": percentiles(list(self.age_ms)[-looking_back:], 50, 99),
             "events": counted(dict(self.events)),

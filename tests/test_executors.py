@@ -117,7 +117,7 @@ class Late:
     def __init__(self, seconds, clock):
         self.seconds, self.clock = seconds, clock
 
-    def __call__(self, styles, noise, bend, fresh=False):
+    def __call__(self, styles, noise, bend, fresh=False, stages=None):
         self.clock[0] += self.seconds
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from instrument.flow import Latent
@@ -34,11 +35,17 @@ class Generator:
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
         self.executor: Executor = Lean(self.plan)
+        self.noisy, self.stages = True, len(self.plan.blocks)
 
     def race(self) -> str:
         """From now on, run in the way that is fastest on this machine, though it be less exact; answers its name."""
         name, self.executor = fastest(self.plan, self.device)
         return name
+
+    def ease(self, *, noise: bool, fine: bool) -> None:
+        """From now on draw with noise or without, and at the full size or enlarged from half of it where that can be."""
+        self.noisy = noise
+        self.stages = len(self.plan.blocks) - (not fine and self.network.architecture == "skip")
 
     def layers(self) -> dict[str, tuple[int, int, int]]:
         """Every layer that can be bent: name -> (channels, height, width)."""
@@ -73,8 +80,11 @@ class Generator:
         `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites; `noise` scales the trained strengths.
         """
         w = truncate(latent.w, truncation, self.mapping.middle())  # [num_ws, w_dim]
-        picture = self.executor(self.plan.styles(w[None]), noise.expand(self.plan.noisy), bend)[0]
-        return picture.expand(3, -1, -1)  # a network without colours is grey
+        strength = noise.expand(self.plan.noisy) if self.noisy else None
+        picture = self.executor(self.plan.styles(w[None]), strength, bend, stages=self.stages)
+        if self.stages < len(self.plan.blocks):
+            picture = F.interpolate(picture, scale_factor=2, mode="bilinear")
+        return picture[0].expand(3, -1, -1)  # a network without colours is grey
 
 
 def untouched(layer: str, x: Tensor) -> Tensor:

@@ -24,15 +24,17 @@ class Lean:
         self.const = plan.const[None].to(precision).contiguous(memory_format=LAST)
         self.stages = [Stage(block, precision) for block in plan.blocks]
 
-    def __call__(self, styles: Tensor, noise: Tensor, bend: Bend, fresh: bool = False) -> Tensor:
+    def __call__(
+        self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
+    ) -> Tensor:
         """styles [N, total] -> pictures [N, 3, R, R], about -1..1.
 
-        `noise` [layers] scales what was trained; `fresh` noise is drawn anew.
+        `noise` [layers] scales what was trained; `fresh` noise is drawn anew. The first `stages` blocks are run.
         """
         x, image = self.const.expand(len(styles), -1, -1, -1), None
-        strengths = noise.split([2 - (stage.first is None) for stage in self.stages])
-        for stage, strength in zip(self.stages, strengths, strict=True):
-            x, image = stage(x, image, styles, strength, fresh, bend)
+        for i, stage in enumerate(self.stages[:stages]):
+            strengths = None if noise is None else noise[max(2 * i - 1, 0) : 2 * i + 1]
+            x, image = stage(x, image, styles, strengths, fresh, bend)
         assert image is not None
         return image
 
@@ -50,11 +52,11 @@ class Stage:
         self.filter = 4 * block.filter.expand(3, 1, 4, 4).contiguous()
 
     def __call__(
-        self, x: Tensor, image: Tensor | None, styles: Tensor, noise: Tensor, fresh: bool, bend: Bend
+        self, x: Tensor, image: Tensor | None, styles: Tensor, noise: Tensor | None, fresh: bool, bend: Bend
     ) -> tuple[Tensor, Tensor | None]:
         past = self.skip(x) if self.skip else None
-        x = bend(self.name, self.first(x, styles, noise[0], fresh) if self.first else x)
-        x = self.second(x, styles, noise[-1], fresh)
+        x = bend(self.name, self.first(x, styles, None if noise is None else noise[0], fresh) if self.first else x)
+        x = self.second(x, styles, None if noise is None else noise[-1], fresh)
         x = bend(self.second_name, x if past is None else past.add_(x))
         if image is not None:
             image = F.conv_transpose2d(image, self.filter[: image.shape[1]], stride=2, padding=1, groups=image.shape[1])
@@ -83,14 +85,14 @@ class Conv:
         self.rounded = self.weight.to(precision)
         self.numbers = layer.weight.numel() // into
 
-    def __call__(self, x: Tensor, styles: Tensor, noise: Tensor, fresh: bool) -> Tensor:
+    def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
         loudness = (style.square() @ self.square + self.epsilon).rsqrt()  # [N, O], the gain in it
         if len(x) == 1 and x.shape[2] * x.shape[3] > self.numbers:
             x = self.on_weights(x, style[0], loudness[0])
         else:
             x = self.on_maps(x, style, loudness)
-        if self.noise is not None and self.strength is not None:
+        if noise is not None and self.noise is not None and self.strength is not None:
             loud = self.strength * noise
             for maps in x.permute(0, 2, 3, 1).flatten(1, 2):  # [h*w, O], a view
                 grain = torch.randn_like(self.noise) if fresh else self.noise

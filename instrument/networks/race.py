@@ -29,9 +29,15 @@ MARGIN = 0.9  # of the time of what is exact: less gain than that is not worth l
 
 
 class Executor(Protocol):
-    """Runs a plan: styles [N, total] and a strength of noise for every layer -> pictures [N, C, R, R]."""
+    """Runs a plan: styles [N, total] -> pictures [N, C, R, R].
 
-    def __call__(self, styles: Tensor, noise: Tensor, bend: Bend, fresh: bool = False) -> Tensor: ...
+    `noise` [layers] scales what was trained, None is none; `fresh` noise is drawn anew. Of the blocks the first `stages`
+    are run; the picture is as large as they make it.
+    """
+
+    def __call__(
+        self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
+    ) -> Tensor: ...
 
 
 def ways(device: torch.device) -> Mapping[str, Callable[[Plan], Executor]]:

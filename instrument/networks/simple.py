@@ -21,14 +21,16 @@ class Simple:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __call__(self, styles: Tensor, noise: Tensor, bend: Bend, fresh: bool = False) -> Tensor:
+    def __call__(
+        self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
+    ) -> Tensor:
         """styles [N, total] -> pictures [N, 3, R, R], about -1..1.
 
-        `noise` [layers] scales what was trained; `fresh` noise is drawn anew.
+        `noise` [layers] scales what was trained; `fresh` noise is drawn anew. The first `stages` blocks are run.
         """
         x, image = self.plan.const.expand(len(styles), -1, -1, -1), None
-        strengths = iter(noise)
-        for block in self.plan.blocks:
+        strengths = iter(torch.zeros(self.plan.noisy, device=x.device) if noise is None else noise)
+        for block in self.plan.blocks[:stages]:
             past = skipped(x, block.skip) if block.skip else None
             if block.first is None:
                 x = bend("b4.const", x)

@@ -1,0 +1,113 @@
+"""The ladder: where a machine is too slow for a show, the picture gives way step by step, and comes back when it can.
+
+A show that is late stutters; one that leaves out what is least seen does not. Going down is quick. Going up is tried after a
+while of ease, and after ever longer ones where that was in vain, so that a show near the edge does not swing.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from instrument.flow import Latent
+from instrument.plugs import Bend, Eases, Generator
+
+log = logging.getLogger("phosphene")
+
+STEPS = ("everything", "no noise", "every second picture", "every second picture, half as fine")
+LATE, EASY = (
+    0.85,
+    0.45,
+)  # of a frame's time: over the first for a second it goes down, under the second for long it goes up
+PATIENCE, LONGEST = 10.0, 300.0  # seconds of ease before it goes up: at first, and at most
+
+
+class Ladder:
+    """Which step a show is on, by how long its pictures take."""
+
+    def __init__(self, fps: float, highest: int = len(STEPS) - 1) -> None:
+        self.budget, self.highest = 1 / fps, highest
+        self.step, self.came_up = 0, False
+        self.patience, self.eased, self.stood = PATIENCE, 0.0, 0.0  # seconds: needed, of ease so far, on this step
+        self.recent: deque[float] = deque(maxlen=max(10, round(fps)))
+
+    @property
+    def said(self) -> str:
+        """The step in words."""
+        return STEPS[self.step]
+
+    @property
+    def halves(self) -> bool:
+        """Whether every second picture is left out."""
+        return self.step >= STEPS.index("every second picture")
+
+    def hear(self, seconds: float) -> None:
+        """How long the picture of a frame took; 0 for one that was left out."""
+        self.recent.append(seconds)
+        self.stood += self.budget
+        if len(self.recent) < (self.recent.maxlen or 0):
+            return
+        taken = self.taken()
+        self.eased = self.eased + self.budget if taken < EASY * self.budget else 0.0
+        if taken > LATE * self.budget and self.step < self.highest:
+            if self.came_up and self.stood < PATIENCE:  # in vain
+                self.patience = min(2 * self.patience, LONGEST)
+            self.move(1)
+        elif self.step and self.eased > self.patience:
+            self.move(-1)
+
+    def taken(self) -> float:
+        """Seconds that nine in ten frames stay under; where every second picture is left out, frames share two and two."""
+        laps = list(self.recent)
+        if self.halves:
+            laps = [(one + other) / 2 for one, other in pairwise(laps)]
+        return sorted(laps)[ceil(0.9 * len(laps)) - 1]
+
+    def move(self, by: int) -> None:
+        self.step += by
+        self.came_up = by < 0
+        self.eased = self.stood = 0.0
+        self.recent.clear()
+        log.warning("pictures take %s: %s from now on", "too long" if by > 0 else "less time again", self.said)
+
+
+class Eased:
+    """A generator on a ladder: what it does less of is decided by how long its pictures take."""
+
+    def __init__(self, generator: Generator, fps: float) -> None:
+        self.generator = generator
+        self.ladder = Ladder(fps) if isinstance(generator, Eases) else Ladder(fps, highest=0)
+        self.step, self.out_of_turn = 0, False
+        self.newest: Tensor | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.generator, name)
+
+    def render(self, latent: Latent, bend: Bend, **parameters: Tensor) -> Tensor:
+        """The picture [3, H, W]. Where every second one is left out, it stands between the last two and is then the last."""
+        if self.step != self.ladder.step:
+            self.step = self.ladder.step
+            self.generator.ease(noise=self.step < 1, fine=self.step < 3)  # type: ignore[attr-defined]
+        if not self.ladder.halves:
+            self.newest = None
+            return self.timed(lambda: self.generator.render(latent, bend, **parameters))
+        self.out_of_turn = not self.out_of_turn
+        if self.newest is not None and self.out_of_turn:
+            self.ladder.hear(0.0)
+            return self.newest
+        older, self.newest = self.newest, self.timed(lambda: self.generator.render(latent, bend, **parameters))
+        return self.newest if older is None else torch.lerp(older, self.newest, 0.5)
+
+    def timed(self, draw: Callable[[], Tensor]) -> Tensor:
+        begun = time.perf_counter()
+        picture = draw()
+        if picture.is_cuda:
+            torch.cuda.synchronize(picture.device)
+        self.ladder.hear(time.perf_counter() - begun)
+        return picture

@@ -1,0 +1,165 @@
+"""Where a machine is too slow the picture gives way, step by step, and comes back."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from parts import CPU, tiny, write_model
+
+from instrument import ladder
+from instrument.flow import Latent
+from instrument.generators.stylegan2 import Generator
+from instrument.ladder import LATE, LONGEST, PATIENCE, STEPS, Eased, Ladder
+
+FPS = 30.0
+
+
+def heard(steps, seconds, lasting):
+    """Tell a ladder of pictures that take so long, for so many seconds of a show; of every second one if it halves.
+
+    `seconds` may be a list: of a picture on each step.
+    """
+    for n in range(round(lasting * FPS)):
+        taken = seconds[steps.step] if isinstance(seconds, list) else seconds
+        steps.hear(0.0 if steps.halves and n % 2 else taken)
+    return steps.step
+
+
+def test_while_pictures_are_in_time_it_stays_where_it_is():
+    steps = Ladder(FPS)
+    assert heard(steps, 0.8 * LATE / FPS, 60) == 0
+
+
+def test_pictures_that_take_too_long_move_it_down_within_two_seconds_a_step():
+    steps = Ladder(FPS)
+    assert heard(steps, 5 / FPS, 0.9) == 0
+    assert heard(steps, 5 / FPS, 0.5) == 1
+    assert heard(steps, 5 / FPS, 4) == 3
+    assert heard(steps, 5 / FPS, 60) == 3, "there is no further one"
+
+
+def test_one_late_picture_in_ten_is_none():
+    steps = Ladder(FPS)
+    for n in range(900):
+        steps.hear((5 if n % 10 == 0 else 0.3) / FPS)
+    assert steps.step == 0
+
+
+def test_every_second_picture_may_take_nearly_two_frames():
+    steps = Ladder(FPS)
+    heard(steps, 1.6 / FPS, 3)
+    assert steps.step == 2 and steps.halves
+    assert heard(steps, 1.6 / FPS, 60) == 2
+
+
+def test_after_a_while_of_ease_it_comes_back():
+    steps = Ladder(FPS)
+    assert heard(steps, 5 / FPS, 1) == 1
+    assert heard(steps, 0.2 / FPS, PATIENCE) == 1
+    assert heard(steps, 0.2 / FPS, 3) == 0
+
+
+def test_what_is_tried_in_vain_is_tried_ever_less_often():
+    steps, tries = Ladder(FPS), []
+    for frame in range(round(3600 * FPS)):
+        before = steps.step
+        heard(steps, [5 / FPS, 0.2 / FPS], 1 / FPS)  # too much with noise, easy without
+        if steps.step < before:
+            tries.append(frame / FPS)
+    apart = [round(later - earlier) for earlier, later in pairwise(tries)]
+    assert apart == sorted(apart) and apart[-1] >= LONGEST and apart[0] < 3 * PATIENCE
+
+
+def test_a_generator_that_cannot_ease_has_no_steps():
+    steps = Ladder(FPS, highest=0)
+    assert heard(steps, 5 / FPS, 60) == 0 and steps.said == STEPS[0]
+
+
+# --- what it does to pictures
+
+
+class Counted:
+    """A generator whose pictures are how many it has made, and take as long as they are told."""
+
+    z_dim = 8
+
+    def __init__(self, clock, seconds):
+        self.clock, self.seconds, self.made, self.eased = clock, seconds, 0, []
+
+    def ease(self, *, noise, fine):
+        self.eased.append((noise, fine))
+
+    def render(self, latent, bend, **parameters):
+        self.clock[0] += self.seconds
+        self.made += 1
+        return torch.full((3, 4, 4), float(self.made))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(ladder.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def shown(eased, count):
+    return [eased.render(None, None)[0, 0, 0].item() for _ in range(count)]
+
+
+def test_in_time_every_picture_is_made_and_shown(clock):
+    eased = Eased(Counted(clock, 0.1 / FPS), FPS)
+    assert shown(eased, 90) == list(range(1, 91))
+
+
+def test_too_slow_every_second_one_is_made_and_the_other_stands_between(clock):
+    generator = Counted(clock, 1.5 / FPS)
+    eased = Eased(generator, FPS)
+    shown(eased, 100)
+    assert eased.ladder.said == "every second picture" and generator.eased == [(False, True), (False, True)]
+    made = generator.made
+    pictures = shown(eased, 40)
+    assert generator.made == made + 20
+    steps = {later - earlier for earlier, later in pairwise(pictures)}
+    assert steps == {0.5}, "it moves evenly"
+
+
+def test_at_the_end_it_draws_half_as_fine(clock):
+    generator = Counted(clock, 4 / FPS)
+    eased = Eased(generator, FPS)
+    shown(eased, 300)
+    assert eased.ladder.said == STEPS[-1] and generator.eased[-1] == (False, False)
+
+
+def test_what_else_a_generator_has_is_still_there(clock):
+    assert Eased(Counted(clock, 0.0), FPS).z_dim == 8
+
+
+# --- what a network does with it
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_a_picture_with_less_work_has_the_same_size_and_is_nearly_the_same(tmp_path, architecture):
+    generator = Generator(write_model(tmp_path, tiny(32, architecture=architecture)), CPU)
+    latent = Latent(generator.map(torch.ones(1, 8))[0])
+    faders = {"truncation": torch.tensor(0.5), "noise": torch.tensor(1.0)}
+    seen = []
+
+    def noted(layer, x):
+        seen.append(layer)
+        return x
+
+    whole = generator.render(latent, noted, **faders)
+    layers = list(seen)
+    generator.ease(noise=False, fine=True)
+    silent = generator.render(latent, noted, **faders)
+    assert torch.allclose(
+        silent, generator.render(latent, noted, truncation=faders["truncation"], noise=torch.tensor(0.0))
+    )
+    seen.clear()
+    generator.ease(noise=False, fine=False)
+    coarse = generator.render(latent, noted, **faders)
+    assert coarse.shape == whole.shape
+    left = [layer for layer in layers if layer not in seen]
+    assert left == (["b32.conv0", "b32.conv1", "b32.rgb"] if architecture == "skip" else [])
+    generator.ease(noise=True, fine=True)
+    assert torch.equal(generator.render(latent, noted, **faders), whole)
