@@ -80,7 +80,7 @@ class Generator:
         `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites; `noise` scales the trained strengths.
         """
         w = truncate(latent.w, truncation, self.mapping.middle())  # [num_ws, w_dim]
-        strength = noise.expand(self.plan.noisy) if self.noisy else None
+        strength = torch.as_tensor(noise).expand(self.plan.noisy) if self.noisy else None
         picture = self.executor(self.plan.styles(w[None]), strength, bend, stages=self.stages)
         if self.stages < len(self.plan.blocks):
             picture = F.interpolate(picture, scale_factor=2, mode="bilinear")

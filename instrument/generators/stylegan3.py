@@ -68,7 +68,8 @@ class Generator:
         by `turn`, and moved to the right and down by `x` and `y` of its width: the network draws what comes into view.
         """
         w = truncate(latent.w, truncation, self.mapping.middle())  # [num_ws, w_dim]
-        transform = self.plan.input.transform @ moved(turn * (math.pi / 180), x, y)
+        faders = (torch.as_tensor(value, device=self.device) for value in (turn * (math.pi / 180), x, y))
+        transform = self.plan.input.transform @ moved(*faders)
         picture = self.executor(self.plan.styles(w[None]), transform, bend)[0]
         return picture.expand(3, -1, -1)
 
