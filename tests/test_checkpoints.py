@@ -20,7 +20,8 @@ from parts import random_weights, tiny
 from safetensors import safe_open
 
 from instrument.__main__ import command_line
-from instrument.checkpoints.files import outline, read_checkpoint
+from instrument.checkpoints.files import read_checkpoint
+from instrument.checkpoints.outline import outline
 from instrument.generators import load
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import planned

@@ -1,22 +1,20 @@
 """A checkpoint's path to a network: which kind of file it is, and whose."""
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from instrument.checkpoints import nvidia, rosinality, tensorflow
-from instrument.checkpoints.arrays import Stored
 from instrument.checkpoints.names import KNOWN, Module
-from instrument.checkpoints.pickles import Record, Unreadable, unpickled
+from instrument.checkpoints.pickles import Unreadable, unpickled
 from instrument.checkpoints.torch_files import newer, older
 from instrument.document import Mistake
 from instrument.model import Model
 
 PICKLE = 0x80  # the first byte of every pickle from protocol 2 on
 BEGINNING = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch's older files: the magic number
-DEEPEST, MANY = 12, 2000  # how far the outline of a file goes
-PARTS = ("_parameters", "_buffers", "_modules")
-HOUSEKEEPING = ("training", "module_src")
 LARGEST = 8 << 30  # bytes; the largest that are published have 4 GiB
 
 
@@ -25,18 +23,15 @@ def read_checkpoint(path: Path) -> Model:
 
     Raises Mistake, a ValueError that names the file, and says what is wrong with it or what it is instead.
     """
-    try:
+    with named(path):
         return network(held_in(path))
-    except OSError as error:
-        raise Mistake(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise Mistake(f"{path}: {error}") from error
 
 
-def outline(path: Path) -> list[str]:
-    """What is in a file, a line for each thing: also of files whose networks cannot be played. Raises as `read_checkpoint`."""
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What goes wrong inside is a Mistake with the file's name."""
     try:
-        return described(held_in(path))
+        yield
     except OSError as error:
         raise Mistake(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -79,37 +74,6 @@ def network(held: Any) -> Model:
     if "g_ema" in held:
         return rosinality.network(held)
     raise Unreadable(f"it holds {', '.join(map(str, held))[:200] or 'nothing'}: no network by the names that are known")
-
-
-def described(thing: Any, place: str = "", depth: int = 0) -> list[str]:
-    """What was read as lines: names, classes, shapes, plain values; no texts, which may be somebody's paths."""
-    said = f"{'  ' * depth}{place}{': ' if place else ''}"
-    if isinstance(thing, Stored):
-        return [f"{said}{list(thing.shape)}"]
-    if isinstance(thing, Module | Record):
-        name, inner = (thing.kind, thing.state) if isinstance(thing, Module) else (thing.name, thing.state)
-        return [f"{said}{name}", *inside(inner, depth + 1)]
-    if isinstance(thing, dict):
-        return [f"{said}{len(thing)} things", *inside(thing, depth + 1)]
-    if isinstance(thing, list | tuple) and any(isinstance(item, Module | Record) for item in thing[:MANY]):
-        return [f"{said}{len(thing)} things", *inside(dict(enumerate(thing[:MANY])), depth + 1)]
-    plain = isinstance(thing, bool | int | float) or thing is None
-    return [f"{said}{thing if plain else type(thing).__name__}"]
-
-
-def inside(held: Any, depth: int) -> list[str]:
-    if not isinstance(held, dict) or depth > DEEPEST:
-        return []
-    lines: list[str] = []
-    for name, value in held.items():
-        if name in PARTS:
-            there = value.items() if isinstance(value, dict) else ()
-            lines += inside({key: item for key, item in there if item is not None}, depth)
-        elif name not in HOUSEKEEPING and not str(name).startswith("_"):
-            lines += described(value, str(name)[:60], depth)
-        if len(lines) > MANY:
-            return [*lines[:MANY], f"{'  ' * depth}and more"]
-    return lines
 
 
 def kind(beginning: bytes) -> str:

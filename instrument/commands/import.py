@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from instrument import catalog, options
-from instrument.checkpoints.files import outline, read_checkpoint
+from instrument.checkpoints.files import read_checkpoint
+from instrument.checkpoints.outline import outline
 from instrument.commands.models import size, speed
 from instrument.document import Mistake
 from instrument.files import whole
