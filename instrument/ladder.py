@@ -24,7 +24,8 @@ STEPS = ("everything", "no noise", "every second picture", "every second picture
 LATE, EASY = (
     0.85,
     0.45,
-)  # of a frame's time: over the first for a second it goes down, under the second for long it goes up
+)  # of a frame's time: over the first it goes down, under the second for long it goes up
+WINDOW = 2.0  # seconds that are looked back on
 PATIENCE, LONGEST = 10.0, 300.0  # seconds of ease before it goes up: at first, and at most
 
 
@@ -35,7 +36,7 @@ class Ladder:
         self.budget, self.highest = 1 / fps, highest
         self.step, self.came_up = 0, False
         self.patience, self.eased, self.stood = PATIENCE, 0.0, 0.0  # seconds: needed, of ease so far, on this step
-        self.recent: deque[float] = deque(maxlen=max(10, round(fps)))
+        self.recent: deque[float] = deque(maxlen=max(10, round(WINDOW * fps)))
 
     @property
     def said(self) -> str:
