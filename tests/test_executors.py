@@ -1,11 +1,13 @@
 """Every way of running a network draws the same picture, and the fastest is found."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from parts import CPU, random_weights, tiny, write_model
 
+from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
 from instrument.networks import race
 from instrument.networks.lean import Lean
@@ -24,6 +26,9 @@ KINDS = {
     "at 128 px": tiny(128, 256, 16),
 }
 every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
+
+
+GOLDEN = Path(__file__).parent / "golden" / "stylegan3_r_32.pkl"
 
 
 def untouched(layer, x):
@@ -111,56 +116,56 @@ def test_running_changes_nothing_that_is_kept():
 # --- the race
 
 
-class Late:
-    """An executor that takes its time."""
+def late(clock, seconds):
+    """A trial in which each runner takes its own time."""
 
-    def __init__(self, seconds, clock):
-        self.seconds, self.clock = seconds, clock
+    def trial(name):
+        clock[0] += seconds[name]
 
-    def __call__(self, styles, noise, bend, fresh=False, stages=None):
-        self.clock[0] += self.seconds
+    return trial
 
 
 def test_the_fastest_wins_but_only_by_enough(monkeypatch):
-    plan, _ = prepared(tiny())
-    clock = [0.0]
+    clock, seconds = [0.0], {"exact": 1.0, "short": 0.5}
     monkeypatch.setattr(race.time, "perf_counter", lambda: clock[0])
-    run = {"exact": Late(1.0, clock), "short": Late(0.5, clock)}
-    assert race.raced(run, plan, CPU) == "short"
-    run["short"].seconds = 0.95
-    assert race.raced(run, plan, CPU) == "exact"
-    run["short"].seconds = 2.0
-    assert race.raced(run, plan, CPU) == "exact"
+    run = {name: name for name in seconds}
+    assert race.raced(run, late(clock, seconds), CPU) == "short"
+    seconds["short"] = 0.95
+    assert race.raced(run, late(clock, seconds), CPU) == "exact"
+    seconds["short"] = 2.0
+    assert race.raced(run, late(clock, seconds), CPU) == "exact"
 
 
 def test_what_won_is_remembered_for_this_network_and_no_other(monkeypatch, tmp_path):
     monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(race, "ways", lambda device: {"exact": Simple, "short": Lean})
     runs = []
-    monkeypatch.setattr(race, "raced", lambda ways, plan, device: runs.append(list(ways)) or "short")
-    plan, other = prepared(tiny())[0], prepared(tiny(32))[0]
-    for item in (plan, plan, other):
-        name, runner = race.fastest(item, CPU)
-        assert name == "short" and isinstance(runner, Lean)
+    monkeypatch.setattr(race, "raced", lambda runners, trial, device: runs.append(list(runners)) or "short")
+    ways = {"exact": lambda: 1, "short": lambda: 2}
+    layers, other = tiny(16).shapes(), tiny(32).shapes()
+    for item in (layers, layers, other):
+        assert race.fastest(ways, print, item, CPU) == ("short", 2)
     assert runs == [["exact", "short"]] * 2
     memory = tmp_path / "phosphene" / "executors.json"
     assert set(json.loads(memory.read_text()).values()) == {"short"}
     memory.write_text("[broken")
-    assert race.fastest(plan, CPU)[0] == "short" and len(runs) == 3
+    assert race.fastest(ways, print, layers, CPU)[0] == "short" and len(runs) == 3
 
 
-def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path):
+@pytest.fixture(params=["stylegan2", "stylegan3"])
+def generator(request, tmp_path):
+    return Generator(write_model(tmp_path / "tiny"), CPU) if request.param == "stylegan2" else load(GOLDEN)
+
+
+def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path, generator):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / "file" / name)
-    assert race.fastest(prepared(tiny())[0], CPU)[0] in race.ways(CPU)
+    assert generator.race() in race.precisions(CPU)
 
 
-def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path):
+def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, generator):
     monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(race, "raced", lambda ways, plan, device: list(ways)[-1])
-    generator = Generator(write_model(tmp_path / "tiny"), CPU)
-    w = generator.map(torch.zeros(1, 8))
+    monkeypatch.setattr(race, "raced", lambda runners, trial, device: list(runners)[-1])
+    w = generator.map(torch.zeros(1, generator.z_dim))
     exact = generator.synthesize(w)
-    agrees(exact, Simple(generator.plan)(generator.plan.styles(w), torch.ones(generator.plan.noisy), untouched))
-    assert generator.race() == list(race.ways(CPU))[-1]
+    assert generator.race() == list(race.precisions(CPU))[-1]
     agrees(generator.synthesize(w), exact, by=0.1)

@@ -12,6 +12,8 @@ from instrument import catalog
 from instrument.assemble import Show, assemble, nearest
 from instrument.flow import Latent
 from instrument.generators import load
+from instrument.networks.lean_waves import LeanWaves
+from instrument.networks.simple import SimpleWaves
 from instrument.networks.stylegan3 import moved
 from instrument.patch import read_patch
 from instrument.scene import read_scene
@@ -38,6 +40,24 @@ def drawn(generator, bend=untouched, **faders):
 def test_at_rest_it_draws_what_it_learnt(waves):
     w = waves.map(torch.randn(1, waves.z_dim, generator=torch.Generator().manual_seed(1)))
     assert torch.allclose(drawn(waves), waves.synthesize(w)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["stylegan3_t_32", "stylegan3_r_32"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_lean_draws_what_the_papers_say_and_shows_bends_the_same_maps(name, count):
+    plan = load(GOLDEN / f"{name}.pkl").plan
+    w = torch.randn(count, 8, 32, generator=torch.Generator().manual_seed(2))
+    transform, seen = moved(*map(torch.tensor, (0.2, 0.1, 0.3))), []
+
+    def noted(layer, x):
+        seen.append((layer, x.clone()))
+        return x
+
+    one, other = (kind(plan)(plan.styles(w), transform, noted) for kind in (SimpleWaves, LeanWaves))
+    assert (one - other).abs().max() <= 1e-4 * one.abs().max()
+    half = len(seen) // 2
+    for (layer, x), (same, y) in zip(seen[:half], seen[half:], strict=True):
+        assert layer == same and (x - y).abs().max() <= 1e-4 * x.abs().max()
 
 
 def test_motion_is_its_inverse_as_a_matrix():

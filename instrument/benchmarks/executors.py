@@ -13,12 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from instrument.assemble import Show
-from instrument.networks.race import Executor, ways
+from instrument.networks.lean import Lean
+from instrument.networks.race import precisions
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import Plan, StyleGAN2, planned, widths
+from instrument.plugs import Bend
 from instrument.report import percentiles
 
 SIZES = {"256px_4096_64": (256, 4096, 64), "512px_8192_256": (512, 8192, 256), "256px_16384_512": (256, 16384, 512)}
+Runner = Callable[[Tensor, Tensor, Bend], Tensor]  # styles, noise, bend -> pictures
 ON_A_GPU = {"256px": (256, 16384, 512), "512px": (512, 32768, 512), "1024px_config_f": (1024, 32768, 512)}
 
 
@@ -31,10 +34,11 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
     found: dict[str, Any] = {}
     gpu = show.device.type == "cuda"
     with threads(torch.get_num_threads() if gpu else 1):
-        best = {name: peak(kind, show.device) for name, kind in KINDS.items() if name in ways(show.device)}
+        kinds = precisions(show.device)
+        best = {name: peak(kind, show.device) for name, kind in kinds.items()}
         for name, (resolution, base, most) in (ON_A_GPU if gpu else SIZES).items():
             plan, network = made(resolution, base, most, show.device)
-            there_are: dict[str, Executor] = {way: make(plan) for way, make in ways(show.device).items()}
+            there_are: dict[str, Runner] = {way: Lean(plan, kind) for way, kind in kinds.items()}
             lasted = in_turn({"plain": Simple(plan), **there_are}, plan, show.device, seconds)
             found[name] = {
                 "ms": {way: round(taken, 2) for way, taken in lasted.items()},
@@ -46,9 +50,6 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
     if not gpu:
         found["beside_a_busy_neighbour"] = crowded(show.device, seconds)
     return found
-
-
-KINDS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def made(resolution: int, base: int, most: int, device: torch.device) -> tuple[P
     return planned(network, weights), network
 
 
-def in_turn(ways: dict[str, Executor], plan: Plan, device: torch.device, seconds: float) -> dict[str, float]:
+def in_turn(ways: dict[str, Runner], plan: Plan, device: torch.device, seconds: float) -> dict[str, float]:
     """The median milliseconds of each."""
     styles, noise = torch.ones(1, plan.styles.total, device=device), torch.ones(plan.noisy, device=device)
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -106,8 +107,8 @@ def peak(kind: torch.dtype, device: torch.device) -> float:
 def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
     """Milliseconds of the quickest way on all threads, alone and while another process keeps a core busy."""
     plan, _ = made(*SIZES["256px_4096_64"], device)
-    name, make = list(ways(device).items())[-1]
-    run = make(plan)
+    name, kind = list(precisions(device).items())[-1]
+    run = Lean(plan, kind)
     found: dict[str, Any] = {"way": name}
     for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
         neighbours = [subprocess.Popen(command) for command in busy]
@@ -120,7 +121,7 @@ def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
     return found
 
 
-def laps_of(run: Executor, plan: Plan, seconds: float) -> dict[str, float | None]:
+def laps_of(run: Runner, plan: Plan, seconds: float) -> dict[str, float | None]:
     """Percentiles of one frame after the other, at 30 a second as in a show."""
     styles, noise = torch.ones(1, plan.styles.total), torch.ones(plan.noisy)
     laps: list[float] = []

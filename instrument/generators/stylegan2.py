@@ -1,5 +1,6 @@
 """StyleGAN2, ready to play: a model folder's network, and an executor for its plan."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
 from instrument.networks.lean import Lean
 from instrument.networks.mapping import MappingNetwork
-from instrument.networks.race import Executor, fastest
+from instrument.networks.race import fastest, precisions
 from instrument.networks.stylegan2 import StyleGAN2, planned
 from instrument.parameters import Range
 from instrument.plugs import Bend
@@ -34,12 +35,15 @@ class Generator:
         self.network, self.device, self.z_dim = found.network, device, found.network.z_dim
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
-        self.executor: Executor = Lean(self.plan)
+        self.executor = Lean(self.plan)
         self.noisy, self.stages = True, len(self.plan.blocks)
 
     def race(self) -> str:
-        """From now on, run in the way that is fastest on this machine, though it be less exact; answers its name."""
-        name, self.executor = fastest(self.plan, self.device)
+        """From now on, run in the precision that is fastest on this machine, though it be less exact; answers its name."""
+        styles = torch.ones(1, self.plan.styles.total, device=self.device)
+        noise = torch.ones(self.plan.noisy, device=self.device)
+        ways = {name: partial(Lean, self.plan, kind) for name, kind in precisions(self.device).items()}
+        name, self.executor = fastest(ways, lambda run: run(styles, noise, untouched), self.layers(), self.device)
         return name
 
     def ease(self, *, noise: bool, fine: bool) -> None:

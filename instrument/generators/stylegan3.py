@@ -1,6 +1,7 @@
 """StyleGAN3, ready to play: a model folder's network, whose picture can also be turned and moved."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ from torch import Tensor
 from instrument.flow import Latent
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
+from instrument.networks.lean_waves import LeanWaves
 from instrument.networks.mapping import MappingNetwork
-from instrument.networks.simple import SimpleWaves
+from instrument.networks.race import fastest, precisions
 from instrument.networks.stylegan3 import StyleGAN3, moved, planned
 from instrument.parameters import Range
 from instrument.plugs import Bend
@@ -31,7 +33,14 @@ class Generator:
         self.network, self.device, self.z_dim = found.network, device, found.network.z_dim
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
-        self.executor = SimpleWaves(self.plan)
+        self.executor = LeanWaves(self.plan)
+
+    def race(self) -> str:
+        """From now on, run in the precision that is fastest on this machine, though it be less exact; answers its name."""
+        styles, still = torch.ones(1, self.plan.styles.total, device=self.device), torch.eye(3, device=self.device)
+        ways = {name: partial(LeanWaves, self.plan, kind) for name, kind in precisions(self.device).items()}
+        name, self.executor = fastest(ways, lambda run: run(styles, still, untouched), self.layers(), self.device)
+        return name
 
     def layers(self) -> dict[str, tuple[int, int, int]]:
         """Every layer that can be bent: name -> (channels, height, width)."""

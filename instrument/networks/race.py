@@ -11,71 +11,63 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import TypeVar
 
 import torch
 from platformdirs import user_cache_path
-from torch import Tensor
 
 from instrument.files import whole
-from instrument.networks.lean import Lean
-from instrument.networks.stylegan2 import Plan
-from instrument.plugs import Bend
 
+T = TypeVar("T")
 log = logging.getLogger("phosphene")
 
 ROUNDS = 5  # each way in turn, after one that does not count
 MARGIN = 0.9  # of the time of what is exact: less gain than that is not worth less than full precision
 
 
-class Executor(Protocol):
-    """Runs a plan: styles [N, total] -> pictures [N, C, R, R].
-
-    `noise` [layers] scales what was trained, None is none; `fresh` noise is drawn anew. Of the blocks the first `stages`
-    are run; the picture is as large as they make it.
-    """
-
-    def __call__(
-        self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
-    ) -> Tensor: ...
-
-
-def ways(device: torch.device) -> Mapping[str, Callable[[Plan], Executor]]:
-    """The ways there are on a device; the first is exact, and the one that rendering uses."""
-    found: dict[str, Callable[[Plan], Executor]] = {"float32": Lean}
+def precisions(device: torch.device) -> Mapping[str, torch.dtype]:
+    """The precisions that a device multiplies in; the first is exact, and the one that rendering uses."""
+    found = {"float32": torch.float32}
     if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        found["bfloat16"] = lambda plan: Lean(plan, torch.bfloat16)
+        found["bfloat16"] = torch.bfloat16
     if device.type == "cuda":
-        found["float16"] = lambda plan: Lean(plan, torch.float16)
+        found["float16"] = torch.float16
     return found
 
 
-def fastest(plan: Plan, device: torch.device) -> tuple[str, Executor]:
-    """The fastest way of running a plan, by its name: the one that is remembered, or the winner of a race."""
-    there_are, memory, key = ways(device), user_cache_path("phosphene") / "executors.json", of(plan, device)
+def fastest(
+    ways: Mapping[str, Callable[[], T]],
+    trial: Callable[[T], object],
+    layers: Mapping[str, object],
+    device: torch.device,
+) -> tuple[str, T]:
+    """The fastest of some ways to run a network, by its name: the one that is remembered, or the winner of a race.
+
+    A `trial` makes a picture with what a way makes; `layers` are what networks are told apart by.
+    """
+    memory, key = user_cache_path("phosphene") / "executors.json", of(layers, device)
     known = remembered(memory)
-    if known.get(key) not in there_are:
-        known[key] = raced({name: make(plan) for name, make in there_are.items()}, plan, device)
+    if known.get(key) not in ways:
+        known[key] = raced({name: make() for name, make in ways.items()}, trial, device)
         remember(memory, known)
-    return known[key], there_are[known[key]](plan)
+    return known[key], ways[known[key]]()
 
 
-def of(plan: Plan, device: torch.device) -> str:
+def of(layers: Mapping[str, object], device: torch.device) -> str:
     """What a race was run on: the network's shape, the device, the version of torch."""
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    said = [plan.layers(), card, platform.node(), torch.__version__, torch.get_num_threads()]
+    said = [layers, card, platform.node(), torch.__version__, torch.get_num_threads()]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 @torch.inference_mode()
-def raced(runners: Mapping[str, Executor], plan: Plan, device: torch.device) -> str:
+def raced(runners: Mapping[str, T], trial: Callable[[T], object], device: torch.device) -> str:
     """The name of the winner: run in turn, so that a busy moment slows all of them down."""
-    styles, noise = torch.ones(1, plan.styles.total, device=device), torch.ones(plan.noisy, device=device)
     times: dict[str, list[float]] = {name: [] for name in runners}
     for lap in range(ROUNDS + 1):
         for name, runner in runners.items():
             begun = time.perf_counter()
-            runner(styles, noise, lambda _, x: x)
+            trial(runner)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             if lap:
