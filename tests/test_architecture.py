@@ -26,7 +26,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "tomli_w": "model",
     "tqdm": "progress",
 }
-CLOCKS = {"clock", "queued", "report", "training.precision", "networks.race", "ladder"}
+CLOCKS = {"clock", "queued", "report", "training.precision", "networks.race", "ladder", "threads"}
 
 
 def name_of(path):

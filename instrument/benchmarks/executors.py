@@ -105,19 +105,21 @@ def peak(kind: torch.dtype, device: torch.device) -> float:
 
 
 def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
-    """Milliseconds of the quickest way on all threads, alone and while another process keeps a core busy."""
+    """Milliseconds of the last way on one thread and on all, alone and while another process keeps a core busy."""
     plan, _ = made(*SIZES["256px_4096_64"], device)
     name, kind = list(precisions(device).items())[-1]
     run = Lean(plan, kind)
     found: dict[str, Any] = {"way": name}
-    for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
-        neighbours = [subprocess.Popen(command) for command in busy]
-        try:
-            found[where] = laps_of(run, plan, seconds)
-        finally:
-            for neighbour in neighbours:
-                neighbour.kill()
-                neighbour.wait()
+    for count in sorted({1, torch.get_num_threads()}):
+        for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
+            neighbours = [subprocess.Popen(command) for command in busy]
+            try:
+                with threads(count):
+                    found[f"{where}, threads {count}"] = laps_of(run, plan, seconds)
+            finally:
+                for neighbour in neighbours:
+                    neighbour.kill()
+                    neighbour.wait()
     return found
 
 

@@ -14,6 +14,7 @@ import json
 import logging
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from instrument.report import Meter
 from instrument.rig import Rig
 from instrument.scene import Scene
 from instrument.take import Recorder
+from instrument.threads import settle
 
 log = logging.getLogger("phosphene")
 
@@ -71,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         with located("the show cannot begin"), enough_memory():
             rig.warm()
+            if show.device.type == "cpu":
+                settle(partial(rig.warm, 1), show.fps)
         clock = Real(show.fps, scene.bpm or patch.bpm, args.seconds)
         meters.append(Meter(rig, clock))
         if args.take:
