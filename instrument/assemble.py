@@ -24,7 +24,7 @@ from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Bent, Patch, Plugged
-from instrument.plugs import SUPPLIED, Framing, Generator, Races, Unavailable
+from instrument.plugs import SUPPLIED, Framing, Generator, Precise, Unavailable
 from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene
@@ -45,6 +45,7 @@ class Show:
     size: tuple[int, int] | None = None
     framing: Framing = "fill"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "float32"
     rest: Mapping[str, float] = field(default_factory=dict)
     status: Callable[[], dict[str, Any]] = dict
     strict: bool = False
@@ -62,8 +63,9 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
     generator = model(*model_named(patch, scene, show.model), show.device)
-    if show.live and isinstance(generator, Races):
-        log.debug("the network runs in %s", generator.race())
+    if isinstance(generator, Precise):
+        with located("--precision"):
+            log.debug("the network runs in %s", generator.run_in(show.precision))
     patch = playable(patch, generator)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
     walk = built("walks", patch.walk, supplied, generator)

@@ -16,7 +16,7 @@ from instrument.document import Mistake, located, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
 from instrument.patch import Patch, Plugged, read_patch
-from instrument.plugs import Unavailable
+from instrument.plugs import FASTEST, Unavailable
 from instrument.scene import Scene, read_scene
 
 FIRST_SCENE, FIRST_PATCH = "first-light", "audio"
@@ -51,6 +51,12 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
         help="a parameter's value at rest, in its unit, such as walk/speed=0.2; may be given several times",
     )
     add_device(parser)
+    parser.add_argument(
+        "--precision",
+        metavar="P",
+        help="what the network calculates in: float32 (exact; rendering's default), bfloat16 or float16 where the machine "
+        "has them, or fastest (playing's default)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist already")
 
 
@@ -71,6 +77,7 @@ def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str,
         size=args.size,
         framing=args.framing or "fill",
         device=device(args.device),
+        precision=args.precision or (FASTEST if live else "float32"),
         rest=rest(args.settings),
         status=status,
     )

@@ -111,12 +111,15 @@ class Generator(Space, Protocol):
         ...
 
 
-@runtime_checkable
-class Races(Protocol):
-    """A generator that knows several ways to draw, and finds the fastest for a show that is live."""
+FASTEST = "fastest"  # precision: the one that a race finds
 
-    def race(self) -> str:
-        """From now on draw in the fastest way; answers its name."""
+
+@runtime_checkable
+class Precise(Protocol):
+    """A generator that can draw in several precisions, such as float32, which is exact, and bfloat16."""
+
+    def run_in(self, precision: str) -> str:
+        """From now on draw in this precision, or in the `fastest`; answers its name. ValueError if there is none such."""
         ...
 
 

@@ -159,7 +159,7 @@ def generator(request, tmp_path):
 def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path, generator):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / "file" / name)
-    assert generator.race() in race.precisions(CPU)
+    assert generator.run_in("fastest") in race.precisions(CPU)
 
 
 def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, generator):
@@ -167,5 +167,9 @@ def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, g
     monkeypatch.setattr(race, "raced", lambda runners, trial, device: list(runners)[-1])
     w = generator.map(torch.zeros(1, generator.z_dim))
     exact = generator.synthesize(w)
-    assert generator.race() == list(race.precisions(CPU))[-1]
+    assert generator.run_in("fastest") == list(race.precisions(CPU))[-1]
     agrees(generator.synthesize(w), exact, by=0.1)
+    assert generator.run_in("float32") == "float32"
+    assert torch.equal(generator.synthesize(w), exact)
+    with pytest.raises(ValueError, match=r"on this cpu there is no precision 'float23'; did you mean 'float32'\?"):
+        generator.run_in("float23")

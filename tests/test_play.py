@@ -184,8 +184,10 @@ def test_what_there_is_is_replaced_only_when_that_is_said(server: Server, concer
 
 FAULTY = {
     "inputs/faulty.py": """
+import os
 class Input:
     def poll(self, tick):
+        os.environ["BEGUN"] = "yes"
         raise RuntimeError(f"no line at {tick.time}")
     def close(self):
         raise RuntimeError("does not let go")
@@ -197,11 +199,10 @@ class Modulator:
 """,
     "bends/faulty.py": """
 from instrument.bend import op
-calls = []
+import os
 @op(identity=False)
 def faulty(x):
-    calls.append(x)
-    return x if len(calls) <= 3 else x[..., 1:]  # not yet in the three pictures before the show
+    return x[..., 1:] if "BEGUN" in os.environ else x  # not yet in the pictures before the show
 """,
     "outputs/faulty.py": """
 class Output:

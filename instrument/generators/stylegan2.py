@@ -13,7 +13,7 @@ from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
 from instrument.networks.lean import Lean
 from instrument.networks.mapping import MappingNetwork
-from instrument.networks.race import fastest, precisions
+from instrument.networks.race import chosen, precisions
 from instrument.networks.stylegan2 import StyleGAN2, planned
 from instrument.parameters import Range
 from instrument.plugs import Bend
@@ -38,12 +38,14 @@ class Generator:
         self.executor = Lean(self.plan)
         self.noisy, self.stages = True, len(self.plan.blocks)
 
-    def race(self) -> str:
-        """From now on, run in the precision that is fastest on this machine, though it be less exact; answers its name."""
+    def run_in(self, precision: str) -> str:
+        """From now on run in this precision, or in the one that a race finds fastest here; answers its name."""
         styles = torch.ones(1, self.plan.styles.total, device=self.device)
         noise = torch.ones(self.plan.noisy, device=self.device)
         ways = {name: partial(Lean, self.plan, kind) for name, kind in precisions(self.device).items()}
-        name, self.executor = fastest(ways, lambda run: run(styles, noise, untouched), self.layers(), self.device)
+        name, self.executor = chosen(
+            precision, ways, lambda run: run(styles, noise, untouched), self.layers(), self.device
+        )
         return name
 
     def ease(self, *, noise: bool, fine: bool) -> None:

@@ -13,7 +13,7 @@ from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
 from instrument.networks.lean_waves import LeanWaves
 from instrument.networks.mapping import MappingNetwork
-from instrument.networks.race import fastest, precisions
+from instrument.networks.race import chosen, precisions
 from instrument.networks.stylegan3 import StyleGAN3, moved, planned
 from instrument.parameters import Range
 from instrument.plugs import Bend
@@ -35,11 +35,13 @@ class Generator:
         self.plan = planned(self.network, weights)
         self.executor = LeanWaves(self.plan)
 
-    def race(self) -> str:
-        """From now on, run in the precision that is fastest on this machine, though it be less exact; answers its name."""
+    def run_in(self, precision: str) -> str:
+        """From now on run in this precision, or in the one that a race finds fastest here; answers its name."""
         styles, still = torch.ones(1, self.plan.styles.total, device=self.device), torch.eye(3, device=self.device)
         ways = {name: partial(LeanWaves, self.plan, kind) for name, kind in precisions(self.device).items()}
-        name, self.executor = fastest(ways, lambda run: run(styles, still, untouched), self.layers(), self.device)
+        name, self.executor = chosen(
+            precision, ways, lambda run: run(styles, still, untouched), self.layers(), self.device
+        )
         return name
 
     def layers(self) -> dict[str, tuple[int, int, int]]:

@@ -17,6 +17,8 @@ import torch
 from platformdirs import user_cache_path
 
 from instrument.files import whole
+from instrument.parameters import unknown
+from instrument.plugs import FASTEST
 
 T = TypeVar("T")
 log = logging.getLogger("phosphene")
@@ -33,6 +35,21 @@ def precisions(device: torch.device) -> Mapping[str, torch.dtype]:
     if device.type == "cuda":
         found["float16"] = torch.float16
     return found
+
+
+def chosen(
+    asked: str,
+    ways: Mapping[str, Callable[[], T]],
+    trial: Callable[[T], object],
+    layers: Mapping[str, object],
+    device: torch.device,
+) -> tuple[str, T]:
+    """The way that was asked for by its name, or the `fastest`. Raises ValueError naming what there is."""
+    if asked == FASTEST:
+        return fastest(ways, trial, layers, device)
+    if asked not in ways:
+        raise ValueError(f"on this {device.type} there is {unknown('precision', asked, [*ways, FASTEST])}")
+    return asked, ways[asked]()
 
 
 def fastest(
