@@ -1,54 +1,34 @@
 """Assembling: a patch and a scene become a rig, or one clear line says why not."""
 
-import inspect
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from instrument import catalog
-from instrument.bend import Plan, Slot
-from instrument.checkpoints.files import read_checkpoint
-from instrument.document import Mistake, limited, located, read, settled
+from instrument.casting import Part, cast, model_named
+from instrument.document import Mistake, limited, located
 from instrument.faults import Faults
+from instrument.flow import START, Signals
 from instrument.heard import Heard
-from instrument.ladder import Eased
 from instrument.master import Master
 from instrument.matrix import Matrix, Rest
-from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
-from instrument.patch import Bent, Patch, Plugged
-from instrument.plugs import SUPPLIED, Framing, Generator, Precise, Unavailable
+from instrument.patch import Patch, Plugged
+from instrument.plugging import built, checked_plugs, opened
 from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene
+from instrument.show import Show
+from instrument.threads import settle
+from instrument.voice import Understudies, Voice
 
 log = logging.getLogger("phosphene")
 
 PAGE = Plugged("preview", {}, "the preview page")
-
-
-@dataclass(frozen=True)
-class Show:
-    """What is decided at the command line, not in a patch: how to play rather than what."""
-
-    live: bool = True
-    model: str | None = None
-    fps: float = 30.0
-    seed: int | None = None
-    size: tuple[int, int] | None = None
-    framing: Framing = "fill"
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: str = "float32"
-    rest: Mapping[str, float] = field(default_factory=dict)
-    status: Callable[[], dict[str, Any]] = dict
-    strict: bool = False
 
 
 def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
@@ -59,34 +39,41 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     if catalog.PLUGS and not Path(catalog.PLUGS).is_dir():
         raise Mistake(f"PHOSPHENE_PLUGS: there is no folder {catalog.PLUGS}")
     faults = Faults(strict=show.strict)
-    seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
-    supplied = {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
-
-    generator = model(*model_named(patch, scene, show.model), show.device)
-    if isinstance(generator, Precise):
-        with located("--precision"):
-            log.debug("the network runs in %s", generator.run_in(show.precision))
-    patch = playable(patch, generator)
-    modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
-    walk = built("walks", patch.walk, supplied, generator)
+    supplied = supplies(scene, show)
     if patch.bends:
         catalog.ops()  # now, so that a file that is broken is said to be, and not the patch that looks into it
-    slots = [slot(name, bent, generator) for name, bent in patch.bends.items()]
-    owners = owned(patch, walk, generator, modulators, slots)
+    first = cast(*model_named(patch, scene, show.model), patch, show, supplied)
+    scenes = {name: cued(patch, name) for name in dict.fromkeys(patch.cues.values())}
+    others = {
+        name: cast(of.model, f"{of.path}: model", patch, show, supplies(of, show))
+        for name, of in scenes.items()
+        if of.model is not None
+    }
+    faders = generator_parameters([first, *others.values()])
+    patch = playable(patch, faders)
+    modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
+    owners = owned(patch, first, faders, modulators)
     matrix = routed(patch, owners)
-    scene = fitting(scene, patch, matrix, generator)
+    scene = fitting(scene, patch, matrix, faders)
     said = [(f"{patch.path}: [rest]", patch.rest), (f"{scene.path}: [rest]", scene.rest), ("--set", show.rest)]
     for where, rest in said:
         for address, value in rest.items():
             checked(where, matrix, address, value)
             matrix.set(address, value)
-    scenes = {name: cue(patch, name, matrix, generator, show.rest) for name in dict.fromkeys(patch.cues.values())}
-    cues = {signal: scenes[name] for signal, name in patch.cues.items()}
+    cues = {name: cue(patch, of, matrix, faders, show.rest) for name, of in scenes.items()}
 
-    packed = Packed(
-        {name: owners[name] for name in ["generator", "master", *(item.name for item in slots)]}, show.device
-    )
-    plan = Plan(slots, packed.views, generator.layers(), faults.report)
+    packed = Packed({name: owners[name] for name in ["generator", "master", *patch.bends]}, show.device)
+    eased = show.fps if show.live else None
+
+    at_rest = matrix.resolve(START, Signals({}, frozenset()))
+
+    def understudy(name: str) -> Voice:
+        voice = cast(name, f"/model/{name}", patch, show, supplied).voice(packed, faults, eased)
+        voice.warm(at_rest)
+        if show.live and show.device.type == "cpu":
+            voice.threads = settle(partial(voice.warm, at_rest, 1), show.fps)
+        return voice
+
     checked_inputs, checked_outputs = checked_plugs("inputs", patch.inputs), checked_plugs("outputs", patch.outputs)
     inputs = opened("inputs", checked_inputs, supplied)
     try:
@@ -102,99 +89,23 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         name: port(output, partial(faults.report, f"output {name!r}"), live=show.live)
         for name, output in outputs.items()
     }
+    voice = first.voice(packed, faults, eased)
+    cued_voices = {name: part.voice(packed, faults, eased) for name, part in others.items()}
     return Rig(
         inputs=inputs,
         modulators=modulators,
         matrix=matrix,
-        walk=walk,
-        generator=Eased(generator, show.fps) if show.live else generator,
+        voice=voice,
         packed=packed,
-        plan=plan,
         master=Master(show.size, show.framing),
         outputs=ports,
         faults=faults,
         live=show.live,
-        cues=cues,
+        cues={signal: cues[name] for signal, name in patch.cues.items()},
+        cued=cued_voices,
+        understudies=Understudies(understudy, show.live, [*cued_voices.values(), voice]),
         heard=Heard(signals_named(patch)),
     )
-
-
-def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:
-    """Which model plays, and who says so: the one that was `asked` for, or the scene's, or the patch's."""
-    named = [(asked, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
-    return next((name, where) for name, where in named if name is not None)
-
-
-def model(name: str, where: str, device: torch.device) -> Generator:
-    """The generator of a model."""
-    with located(where):
-        return opened_model(catalog.data("models", name), device)
-
-
-def opened_model(path: Path, device: torch.device) -> Generator:
-    """The generator that plays a model folder, or the network in a checkpoint. Raises ValueError naming what is wrong."""
-    if path.is_dir():
-        kind: str = read(path / "model.toml").take("generator", str)
-        played: Path | Model = path
-    else:
-        played = read_checkpoint(path)
-        kind = kind_of(played.network)
-    generator: Generator = catalog.plug("generators", kind)(played, device)
-    return generator
-
-
-Checked = tuple[Plugged, Any, dict[str, Any]]  # a plug as it is named, its class, its settings
-
-
-def plug_class(kind: catalog.Kind, item: Plugged) -> Checked:
-    """A plug's class and its settings, checked. What an input or output lacks is Unavailable: the show is one without it."""
-    with located(item.where, optional(kind)):
-        found = catalog.plug(kind, item.plug)
-    return item, found, settled(item.where, found.__init__, item.settings)
-
-
-def checked_plugs(kind: catalog.Kind, items: Mapping[str, Plugged]) -> dict[str, Checked]:
-    """The classes and settings of inputs or outputs; those whose file cannot do without what is missing are named."""
-    found = {}
-    for name, item in items.items():
-        try:
-            found[name] = plug_class(kind, item)
-        except Unavailable as missing:
-            log.warning("%s", missing)
-    return found
-
-
-def optional(kind: catalog.Kind) -> tuple[type[Exception], ...]:
-    """What passes: a show goes on without an input or output, and without nothing else."""
-    return (Unavailable,) if kind in ("inputs", "outputs") else ()
-
-
-def built(kind: catalog.Kind, item: Plugged, supplied: Mapping[str, Any], *arguments: Any) -> Any:
-    """A plug, constructed."""
-    return constructed(kind, plug_class(kind, item), supplied, *arguments)
-
-
-def constructed(kind: catalog.Kind, checked: Checked, supplied: Mapping[str, Any], *arguments: Any) -> Any:
-    item, found, settings = checked
-    wanted = inspect.signature(found.__init__).parameters
-    given = {name: value for name, value in supplied.items() if name in wanted and name in SUPPLIED}
-    with located(item.where, optional(kind)):
-        return found(*arguments, **given, **settings)
-
-
-def opened(kind: catalog.Kind, items: Mapping[str, Checked], supplied: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs or outputs that this machine can have; the others are named in one line each."""
-    found: dict[str, Any] = {}
-    for name, item in items.items():
-        try:
-            found[name] = constructed(kind, item, supplied)
-        except Unavailable as missing:
-            log.warning("%s", missing)
-        except BaseException:
-            for source in found.values():
-                source.close()
-            raise
-    return found
 
 
 def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
@@ -203,59 +114,32 @@ def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
     return missing and not any(item.plug == "preview" for item in wanted.values())
 
 
-def slot(name: str, bent: Bent, generator: Generator) -> Slot:
-    """A slot, held against the ops there are and the layers that the model has."""
-    with located(bent.where):
-        found = catalog.op(bent.op)
-    layers = generator.layers()
-    layer = nearest(bent.layer, layers)
-    if layer not in layers:
-        raise Mistake(f"{bent.where}: {unknown('layer', bent.layer, layers)}")
-    if layer != bent.layer:
-        log.info("%s: this model has no %s; it acts at %s", bent.where, bent.layer, layer)
-    count = layers[layer][0]
-    if isinstance(bent.channels, tuple) and not 0 <= bent.channels[0] <= bent.channels[1] < count:
-        raise Mistake(f"{bent.where}: channels must lie in 0..{count - 1} of {layer}, got {list(bent.channels)}")
-    if isinstance(bent.channels, float) and not 0 < bent.channels <= 1:
-        raise Mistake(f"{bent.where}: channels as a share must lie in 0..1, got {bent.channels:g}")
-    settings = settled(bent.where, found.function, bent.settings)
-    if "seed" in inspect.signature(found.function).parameters:
-        settings["seed"] = bent.seed
-    return Slot(name, found, layer, bent.channels, bent.seed, bent.mask, settings)
+def supplies(scene: Scene, show: Show) -> dict[str, Any]:
+    """What plugs can ask for, of a scene and a show."""
+    seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
+    return {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
 
 
-def nearest(layer: str, layers: Mapping[str, tuple[int, int, int]]) -> str:
-    """The layer, or where this model does the same: so that a patch written for one plays any model.
-
-    Of a block beyond a small model's last it is the same layer of that one; in StyleGAN3, which has no blocks, the first
-    layer that is as large.
-    """
-    asked = re.fullmatch(r"b(\d+)\.(const|conv0|conv1|rgb)", layer)
-    if layer in layers or not asked or int(asked[1]) not in {2**power for power in range(2, 13)}:
-        return layer
-    sizes = [int(found[1]) for name in layers if (found := re.fullmatch(r"b(\d+)\.\w+", name))]
-    if sizes:
-        return f"b{max(sizes)}.{asked[2]}" if int(asked[1]) > max(sizes) else layer
-    if "input" not in layers:
-        return layer
-    if asked[2] in ("const", "rgb"):
-        return "input" if asked[2] == "const" else "rgb"
-    inner = [name for name in layers if name not in ("input", "rgb")]
-    return next((name for name in inner if layers[name][1] >= int(asked[1])), inner[-1])
+def generator_parameters(parts: Iterable[Part]) -> dict[str, Parameter]:
+    """What can be moved of any network in the show; where kinds differ over one, the first has it its way."""
+    found: dict[str, Parameter] = {}
+    for part in parts:
+        found = declared(part.generator.render) | found
+    return found
 
 
 def owned(
-    patch: Patch, walk: Any, generator: Generator, modulators: Mapping[str, Any], slots: list[Slot]
+    patch: Patch, part: Part, faders: Mapping[str, Parameter], modulators: Mapping[str, Any]
 ) -> dict[str, Mapping[str, Parameter]]:
     """Who has which parameters, by the name that its addresses begin with."""
     with located(str(patch.path)):
         found: dict[str, Mapping[str, Parameter]] = {
-            "walk": declared(walk.step),
-            "generator": declared(generator.render),
+            "walk": declared(part.walk.step),
+            "generator": faders,
             "master": declared(Master.__call__),
         }
         named = [(name, declared(modulator.step)) for name, modulator in modulators.items()]
-    for name, parameters in [*named, *((item.name, item.parameters) for item in slots)]:
+    for name, parameters in [*named, *((item.name, item.parameters) for item in part.slots)]:
         if name in found:
             raise Mistake(
                 f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master share names"
@@ -279,9 +163,9 @@ def checked(where: str, matrix: Matrix, address: str, value: float) -> None:
     limited(f"{where}: {address}", value, matrix.parameters[address].range)
 
 
-def foreign(addresses: Iterable[str], generator: Generator) -> list[str]:
-    """Those addresses of the generator that another kind of network has and this one does not, such as noise."""
-    own = {f"generator/{name}" for name in declared(generator.render)}
+def foreign(addresses: Iterable[str], faders: Mapping[str, Parameter]) -> list[str]:
+    """Those addresses of the generator that another kind of network has and none in this show, such as noise."""
+    own = {f"generator/{name}" for name in faders}
     strange = [address for address in addresses if address.startswith("generator/") and address not in own]
     if not strange:
         return []
@@ -290,18 +174,18 @@ def foreign(addresses: Iterable[str], generator: Generator) -> list[str]:
     return [address for address in strange if address in known]
 
 
-def playable(patch: Patch, generator: Generator) -> Patch:
+def playable(patch: Patch, faders: Mapping[str, Parameter]) -> Patch:
     """The patch without what it does to parameters that only other kinds of network have."""
-    left = foreign([*patch.rest, *(route.target for route, _ in patch.routes)], generator)
+    left = foreign([*patch.rest, *(route.target for route, _ in patch.routes)], faders)
     if left:
         log.info("%s: this model has no %s; the patch goes without", patch.name, ", ".join(sorted(set(left))))
     rest = {address: value for address, value in patch.rest.items() if address not in left}
     return replace(patch, rest=rest, routes=tuple(item for item in patch.routes if item[0].target not in left))
 
 
-def fitting(scene: Scene, patch: Patch, matrix: Matrix, generator: Generator) -> Scene:
+def fitting(scene: Scene, patch: Patch, matrix: Matrix, faders: Mapping[str, Parameter]) -> Scene:
     """The scene; of one that was made for another patch or kind of network, those values that there is a place for."""
-    left = foreign(scene.rest, generator)
+    left = foreign(scene.rest, faders)
     if left:
         log.info("%s: this model has no %s; the scene goes without", scene.name, ", ".join(left))
     if scene.patch not in (None, patch.name):
@@ -312,18 +196,25 @@ def fitting(scene: Scene, patch: Patch, matrix: Matrix, generator: Generator) ->
     return replace(scene, rest={address: value for address, value in scene.rest.items() if address not in left})
 
 
-def cue(patch: Patch, name: str, matrix: Matrix, generator: Generator, said: Rest) -> Scene:
+def cued(patch: Patch, name: str) -> Scene:
+    """A scene that a cue names, as it is written."""
+    with located(f"{patch.path}: [cues]"):
+        return read_scene(catalog.data("scenes", name))
+
+
+def cue(patch: Patch, scene: Scene, matrix: Matrix, faders: Mapping[str, Parameter], said: Rest) -> Scene:
     """A scene that a cue names, with a rest value for every parameter but the master's, which belong to the performer.
 
     So it is the same scene wherever the show comes from. `said` is what the command line sets.
     """
     with located(f"{patch.path}: [cues]"):
-        scene = fitting(read_scene(catalog.data("scenes", name)), patch, matrix, generator)
+        scene = fitting(scene, patch, matrix, faders)
     for address, value in scene.rest.items():
         checked(f"{scene.path} (cued by {patch.path}): [rest]", matrix, address, value)
-    stays = [key for key in ("anchors", "bpm", "model") if getattr(scene, key)]
+    stays = [key for key in ("anchors", "bpm") if getattr(scene, key) and (key == "bpm" or scene.model is None)]
     if stays:
-        log.info("%s: as a cue it moves what rests; its %s count only when it is played", name, " and ".join(stays))
+        said_of = "as a cue it moves what rests; its %s count only when it is played"
+        log.info(f"%s: {said_of}", scene.name, " and ".join(stays))
     defaults = {address: parameter.default for address, parameter in matrix.parameters.items()}
     ours = {address: value for address, value in defaults.items() if not address.startswith("master/")}
     return replace(scene, rest={**ours, **patch.rest, **scene.rest, **said})

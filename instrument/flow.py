@@ -22,6 +22,9 @@ class Tick:
     beat: float
 
 
+START = Tick(0, 0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that came in: an address that is a path, and a value 0..1 (centred things rest at 0.5).

@@ -11,7 +11,7 @@ from instrument.plugs import Framing
 
 
 class Master:
-    """Holds, sizes and dims the picture: `size` (width, height) in pixels, or None for the model's own.
+    """Holds, sizes and dims the picture: `size` (width, height) in pixels, or None for the first model's own.
 
     A picture of another shape is framed: `fill` covers the size and crops, `letterbox` shows all with black bars, `fit`
     stretches.
@@ -20,19 +20,40 @@ class Master:
     def __init__(self, size: tuple[int, int] | None = None, framing: Framing = "fill") -> None:
         self.size, self.framing = size, framing
         self.held: Tensor | None = None
+        self.seen: Tensor | None = None  # as it was shown last, but for its level
+        self.leaving: Tensor | None = None  # the picture that dissolves into those that come
+        self.since, self.lasting = 0.0, 0.0  # seconds
+
+    def dissolve(self, now: float, seconds: float) -> None:
+        """From `now` on let the picture that was shown last dissolve into those that come, for so many seconds."""
+        self.leaving, self.since, self.lasting = self.seen, now, seconds
 
     def __call__(
         self,
         image: Tensor,
+        now: float = 0.0,
         *,
         level: Annotated[Tensor, Range(0, 1)] = 1.0,
         freeze: Annotated[float, Range(0, 1)] = 0.0,
     ) -> Tensor:
-        """image [3, h, w] -> [3, H, W]; `level` 0 is black, `freeze` from a half up keeps the picture while the show runs on."""
+        """image [3, h, w] -> [3, H, W] at the time `now` in seconds.
+
+        `level` 0 is black, `freeze` from a half up keeps the picture while the show runs on.
+        """
+        if self.size is None:
+            self.size = image.shape[2], image.shape[1]  # from here on, whichever model plays: a film has one size
         if self.held is None or freeze < 0.5:
             image = image.nan_to_num(0.0)  # or a blackout of what is not a number would be grey
-            self.held = image if self.size is None else framed(image, self.size, self.framing)
-        return torch.lerp(torch.full_like(self.held, -1), self.held, level)
+            self.held = framed(image, self.size, self.framing)
+        self.seen = self.dissolved(self.held, now)
+        return torch.lerp(torch.full_like(self.seen, -1), self.seen, level)
+
+    def dissolved(self, image: Tensor, now: float) -> Tensor:
+        """The picture, as far as it has come out of the one that leaves."""
+        if self.leaving is None or now - self.since >= self.lasting:
+            self.leaving = None
+            return image
+        return torch.lerp(self.leaving, image, (now - self.since) / self.lasting)
 
 
 def framed(image: Tensor, size: tuple[int, int], framing: Framing) -> Tensor:

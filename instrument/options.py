@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from instrument import catalog
-from instrument.assemble import Show
 from instrument.document import Mistake, located, parsed
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
 from instrument.patch import Patch, Plugged, read_patch
 from instrument.plugs import FASTEST, Unavailable
 from instrument.scene import Scene, read_scene
+from instrument.show import Show
 
 FIRST_SCENE, FIRST_PATCH = "first-light", "audio"
 

@@ -51,13 +51,14 @@ class Meter:
 
     def snapshot(self, looking_back: int = RECENT) -> dict[str, Any]:
         """The report so far. fps is of the last two seconds or so, percentiles of so many frames and events."""
-        recent = list(self.finished)
+        recent, voice = list(self.finished), self.rig.voice
         lasted = recent[-1] - recent[0] if len(recent) > 1 else 0.0
         return {
             "frames": self.frames,
             "fps": round((len(recent) - 1) / lasted, 2) if lasted else 0.0,
             "missed_ticks": self.clock.missed,
-            "ladder": self.rig.generator.ladder.said if isinstance(self.rig.generator, Eased) else STEPS[0],
+            "model": voice.name,
+            "ladder": voice.generator.ladder.said if isinstance(voice.generator, Eased) else STEPS[0],
             "frame_ms": {**percentiles(list(self.frame_ms)[-looking_back:], 50, 95, 99), "max": round(self.longest, 2)},
             "age_ms": percentiles(list(self.age_ms)[-looking_back:], 50, 99),
             "events": counted(dict(self.events)),

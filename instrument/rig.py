@@ -3,27 +3,29 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from torch import Tensor
 
-from instrument.bend import Plan
 from instrument.faults import Faults
-from instrument.flow import Event, Frame, Latent, ParameterFrame, Signals, Sound, Tick
+from instrument.flow import START, Event, Frame, Latent, ParameterFrame, Signals, Sound, Tick
 from instrument.heard import Heard
 from instrument.master import Master
 from instrument.matrix import Matrix
 from instrument.packed import Packed
 from instrument.parameters import unknown
-from instrument.plugs import Closed, Generator, Hears, Input, Modulator, Walk
+from instrument.plugs import Closed, Hears, Input, Modulator
 from instrument.queued import Port
 from instrument.scene import Scene
+from instrument.threads import draw_on, settle
+from instrument.voice import ASKED, Understudies, Voice
 
 log = logging.getLogger("phosphene")
 T = TypeVar("T")
+CHANGE = 1.0  # seconds in which one model's picture dissolves into another's, at most
 PUZZLES = 32  # addresses that are wondered at; a stranger may send any number
 
 
@@ -32,47 +34,58 @@ class Rig:
     """Everything a show needs, plugged together; each plug's faults stay its own.
 
     A plug that raises is reported once and its last good result is used: no events, the old signal, the old latent, the
-    old picture. `cues` are scenes to fade to when a signal is struck.
+    old picture. `cues` are scenes to fade to when a signal is struck; `cued` holds the voices of those that name a model,
+    by the scene's name, and `understudies` makes others that are asked for.
     """
 
     inputs: Mapping[str, Input]
     modulators: Mapping[str, Modulator]
     matrix: Matrix
-    walk: Walk
-    generator: Generator
+    voice: Voice
     packed: Packed
-    plan: Plan
     master: Master
     outputs: Mapping[str, Port]
     faults: Faults
     live: bool = True
     cues: Mapping[str, Scene] = field(default_factory=dict)
+    cued: Mapping[str, Voice] = field(default_factory=dict)
+    understudies: Understudies | None = None
     heard: Heard = field(default_factory=Heard)
     puzzling: set[str] = field(default_factory=set)
     struck_last: frozenset[str] = frozenset()
     last_parameters: ParameterFrame | None = None
-    last_latent: Latent | None = None
-    last_image: Tensor | None = None
 
-    def warm(self, pictures: int = 3) -> None:
-        """Make a few pictures that nobody sees: what is slow once is slow now, and what cannot work fails before the show.
+    def warm(self) -> None:
+        """Make every voice's first pictures, which nobody sees. Raises what a part raises; of a bend, ValueError naming it."""
+        parameters = self.at_rest()
+        self.packed.write(parameters)
+        for voice in [*self.cued.values(), self.voice]:
+            voice.warm(parameters)
+        assert self.voice.image is not None
+        _ = Frame(self.mastered(START, self.voice.image, parameters), START).pixels
 
-        The first is made with every bend in place, also those that rest. Raises what a part raises; of a bend, ValueError
-        naming it.
-        """
-        tick = Tick(0, 0.0, 0.0, 0.0)
-        parameters = self.matrix.resolve(tick, Signals({}, frozenset()))
-        for n in range(pictures):
-            self.last_latent = self.walk.step(tick, **parameters["walk"])
-            with self.plan.rehearsal() if n == 0 else nullcontext():
-                self.last_image = self.picture(self.last_latent, parameters)
-            _ = Frame(self.mastered(self.last_image, parameters), tick).pixels
+    def settle(self, fps: float) -> None:
+        """Find on how many threads of the processor each voice is to draw."""
+        for voice in [*self.cued.values(), self.voice]:
+            voice.threads = settle(partial(voice.warm, self.at_rest(), 1), fps)
+
+    def at_rest(self) -> ParameterFrame:
+        """Every parameter before anything is heard."""
+        return self.matrix.resolve(START, Signals({}, frozenset()))
 
     def listen(self, tick: Tick) -> list[Event]:
-        """What has come in since the last tick."""
+        """What has come in since the last tick. A model that was asked for plays from the tick on in which it is ready.
+
+        Asking for it is heard in that tick, so that a take has the change where it was seen.
+        """
         events: list[Event] = []
         for name, source in self.inputs.items():
             events += self.guarded(f"input {name!r}", partial(polled, source, tick), [])
+        if self.understudies:
+            events = [event for event in events if not self.understudies.hear(event)]
+            if voice := self.understudies.ready():
+                self.take_up(voice, tick, CHANGE)
+                events.append(Event(ASKED + voice.name, None))
         return events
 
     def modulate(self, tick: Tick, events: Sequence[Event]) -> Signals:
@@ -80,7 +93,7 @@ class Rig:
         heard = self.heard
         heard.begin()
         for event in events:
-            if not self.matrix.hear(event):
+            if not (self.matrix.hear(event) or event.address.startswith(ASKED)):
                 heard.take(event.address, event.value)
                 self.wonder(event.address)
         parameters = self.last_parameters or self.matrix.resolve(tick, Signals({}, frozenset()))
@@ -94,7 +107,18 @@ class Rig:
         for signal, scene in self.cues.items():
             if signal in heard.struck:
                 self.matrix.fade(scene.rest, scene.fade, tick.time)
+                if scene.name in self.cued:
+                    self.take_up(self.cued[scene.name], tick, min(scene.fade, CHANGE))
         return Signals(heard.now, frozenset(heard.struck))
+
+    def take_up(self, voice: Voice, tick: Tick, seconds: float) -> None:
+        """Play this voice from now on; the picture of the one before dissolves into its."""
+        if voice is self.voice:
+            return
+        log.info("%s plays.", voice.name)
+        self.voice = voice
+        draw_on(voice.threads)
+        self.master.dissolve(tick.time, seconds)
 
     def wonder(self, address: str) -> None:
         """Say once of an OSC address that it moves nothing: whoever sends it would wait for something to happen."""
@@ -115,18 +139,21 @@ class Rig:
 
     def wander(self, tick: Tick, parameters: ParameterFrame) -> Latent:
         """Where the walk is."""
-        latent = self.guarded("walk", lambda: self.walk.step(tick, **parameters["walk"]), self.last_latent)
+        voice = self.voice
+        latent = self.guarded("walk", lambda: voice.walk.step(tick, **parameters["walk"]), voice.latent)
         assert latent is not None, "the walk failed before its first latent"
-        self.last_latent = latent
+        voice.latent = latent
         return latent
 
     def render(self, tick: Tick, latent: Latent, parameters: ParameterFrame, events: Sequence[Event] = ()) -> Frame:
         """The picture, bent and mastered."""
-        image = self.guarded("generator", lambda: self.picture(latent, parameters), self.last_image)
+        self.packed.write(parameters)
+        voice = self.voice
+        image = self.guarded("generator", lambda: voice.draw(latent, parameters), voice.image)
         assert image is not None, "the generator failed before its first picture"
-        self.last_image = image
+        voice.image = image
         arrivals = tuple(event.arrived for event in events if event.arrived is not None)
-        return Frame(self.mastered(image, parameters), tick, self.sound(), arrivals)
+        return Frame(self.mastered(tick, image, parameters), tick, self.sound(), arrivals)
 
     def show(self, frame: Frame) -> None:
         """Hand the frame to every output. Offline an output that fails ends the show: a file with holes is of no use."""
@@ -138,16 +165,10 @@ class Rig:
             else:
                 port.send(frame)
 
-    def picture(self, latent: Latent, parameters: ParameterFrame) -> Tensor:
-        """The generator's picture [3, h, w] with this frame's parameters and bends in place."""
-        self.packed.write(parameters)
-        self.plan.update(parameters)
-        return self.generator.render(latent, self.plan.bend, **self.packed.views["generator"])
-
-    def mastered(self, image: Tensor, parameters: ParameterFrame) -> Tensor:
-        """The picture [3, H, W] as it leaves the house; for `level`, what `picture` packed last."""
+    def mastered(self, tick: Tick, image: Tensor, parameters: ParameterFrame) -> Tensor:
+        """The picture [3, H, W] as it leaves the house; for `level`, what was packed last."""
         level, freeze = self.packed.views["master"]["level"], parameters["master"]["freeze"]
-        return self.master(image, level=level, freeze=freeze)
+        return self.master(image, tick.time, level=level, freeze=freeze)
 
     def sound(self) -> Sound | None:
         """What the first input that hears has heard since the last frame."""
@@ -169,6 +190,8 @@ class Rig:
     def close(self) -> None:
         """Finish every output and let go of every device, also when one of them fails."""
         with ExitStack() as closing:  # it runs them all, last first, and raises the error of one that failed
+            if self.understudies:
+                closing.callback(self.understudies.close)
             for name, source in self.inputs.items():
                 closing.callback(self.guarded, f"input {name!r}", source.close, None)
             for name, port in self.outputs.items():

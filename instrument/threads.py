@@ -11,12 +11,15 @@ from statistics import median
 
 import torch
 
+ALL = torch.get_num_threads()
 PICTURES, ENOUGH = 7, 0.75  # how many are tried; the share of a frame's time that one thread may take
 
 
 def settle(draw: Callable[[], object], fps: float) -> int:
-    """Draw on one thread from now on, if that fits a frame with time to spare; answers on how many."""
-    there_are = torch.get_num_threads()
+    """Draw on one thread from now on, if that fits a frame with time to spare; answers on how many.
+
+    What is set here counts in the calling thread.
+    """
     torch.set_num_threads(1)
     laps = []
     for _ in range(PICTURES):
@@ -24,5 +27,11 @@ def settle(draw: Callable[[], object], fps: float) -> int:
         draw()
         laps.append(time.perf_counter() - begun)
     if median(laps) > ENOUGH / fps:
-        torch.set_num_threads(there_are)
+        torch.set_num_threads(ALL)
     return torch.get_num_threads()
+
+
+def draw_on(threads: int | None) -> None:
+    """Draw on so many threads from now on; None changes nothing."""
+    if threads is not None:
+        torch.set_num_threads(threads)

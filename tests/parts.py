@@ -18,6 +18,7 @@ from instrument.parameters import Parameter, Range, declared
 from instrument.queued import Here
 from instrument.rig import Rig
 from instrument.training.features import PACKAGE
+from instrument.voice import Voice
 
 
 def tiny(resolution=16, base=128, most=16, **sizes):
@@ -160,10 +161,8 @@ def rig_of(
         inputs=dict(inputs),
         modulators=dict(modulators),
         matrix=Matrix(owners, routes),
-        walk=walk,
-        generator=generator,
+        voice=Voice("paint", generator, walk, Plan(slots, packed.views, generator.layers(), faults.report), {}),
         packed=packed,
-        plan=Plan(slots, packed.views, generator.layers(), faults.report),
         master=Master(),
         outputs={name: Here(output) for name, output in dict(outputs).items()},
         faults=faults,

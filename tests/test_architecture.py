@@ -85,7 +85,7 @@ def reached(module):
 
 def test_the_sources_are_all_here():
     assert {"flow", "rig", "bend", "bends.level", "commands.play", "inputs.osc", "__main__"} <= SOURCES.keys()
-    assert ours("rig") >= {"flow", "matrix", "bend"} and "torch" in theirs("rig"), "this file can see imports"
+    assert ours("rig") >= {"flow", "matrix", "voice"} and "torch" in theirs("rig"), "this file can see imports"
 
 
 # --- who may import whom
@@ -111,7 +111,7 @@ def test_the_pure_folders_import_flow_and_themselves_alone(module):
     assert outside <= allowed
 
 
-@pytest.mark.parametrize("module", ["perform", "rig", "matrix", "bend", "packed", "master", "patch", "scene"])
+@pytest.mark.parametrize("module", ["perform", "rig", "voice", "matrix", "bend", "packed", "master", "patch", "scene"])
 def test_the_loop_and_what_it_is_made_of_reach_no_library_of_the_outside_world(module):
     for name in {module} | reached(module):
         assert not theirs(name, always) & EDGES.keys(), name

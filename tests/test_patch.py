@@ -8,11 +8,13 @@ import pytest
 from parts import CPU
 
 from instrument import catalog
-from instrument.assemble import Show, assemble, checked_plugs
+from instrument.assemble import assemble
 from instrument.document import Mistake
 from instrument.matrix import Route
 from instrument.patch import read_patch
+from instrument.plugging import checked_plugs
 from instrument.scene import Scene
+from instrument.show import Show
 
 GOOD = {
     "about": "All there is to say.",
@@ -104,8 +106,8 @@ def test_every_shipped_patch_assembles_warms_and_draws(name):
         assert checked_plugs(kind, getattr(patch, kind)).keys() == getattr(patch, kind).keys()
     assert patch.inputs and patch.outputs and patch.about
     rig = assemble(replace(patch, inputs={}, outputs={}), Scene("none"), Show(device=CPU, strict=True))
-    rig.warm(1)
-    assert rig.last_image.isfinite().all()
+    rig.warm()
+    assert rig.voice.image.isfinite().all()
     assert rig.faults.lines() == []
 
 
@@ -130,8 +132,8 @@ def test_a_patch_is_read_as_it_was_written(load, tmp_path):
 def test_an_empty_patch_is_a_patch(tmp_path, model_folder):
     (tmp_path / "empty.toml").write_text(f"model = '{model_folder}'")
     rig = assemble(read_patch(tmp_path / "empty.toml"), Scene("none"), Show(device=CPU))
-    rig.warm(1)
-    assert rig.last_image.shape == (3, 16, 16)
+    rig.warm()
+    assert rig.voice.image.shape == (3, 16, 16)
 
 
 def test_what_was_written_is_what_is_built(load):
@@ -139,12 +141,12 @@ def test_what_was_written_is_what_is_built(load):
     assert list(rig.inputs) == ["keys", "osc"] and list(rig.outputs) == ["memory", "second"]
     assert list(rig.modulators) == ["hit", "wave", "held", "dark"]
     assert rig.matrix.rest[rig.matrix.index["walk/speed"]] == 0.2
-    assert [slot.name for slot in rig.plan.slots] == ["kick", "glow", "glitter"]
+    assert [slot.name for slot in rig.voice.plan.slots] == ["kick", "glow", "glitter"]
     assert rig.cues["key/1"].rest["walk/speed"] == 0.05
 
 
 def test_the_seed_of_a_slot_reaches_its_op_too(load):
-    slots = {slot.name: slot for slot in load().plan.slots}
+    slots = {slot.name: slot for slot in load().voice.plan.slots}
     assert slots["glitter"].seed == 3 and slots["glitter"].settings == {"seed": 3}
     assert slots["kick"].settings == {}
 
@@ -162,7 +164,7 @@ def test_later_rest_values_win_signature_patch_scene_command_line(load):
 
 def test_the_seed_of_the_command_line_goes_before_the_scenes(load):
     def place(**show):
-        return load(scene=Scene("x", seed=5), **show).walk.points[0].tolist()
+        return load(scene=Scene("x", seed=5), **show).voice.walk.points[0].tolist()
 
     assert place() == place(seed=5) != place(seed=6)
 
@@ -352,7 +354,7 @@ def test_what_was_opened_is_closed_when_something_after_it_cannot_be(load, monke
 def test_a_patch_made_for_larger_pictures_plays_a_smaller_model_and_says_what_it_changed(load, caplog):
     caplog.set_level("INFO", "phosphene")
     rig = load({"bends.kick.layer": "b512.conv0"})
-    (slot,) = (slot for slot in rig.plan.slots if slot.name == "kick")
-    last = list(rig.generator.layers())[-1].partition(".")[0]
+    (slot,) = (slot for slot in rig.voice.plan.slots if slot.name == "kick")
+    last = list(rig.voice.generator.layers())[-1].partition(".")[0]
     assert slot.layer == f"{last}.conv0"
     assert any(f"this model has no b512.conv0; it acts at {last}.conv0" in line for line in caplog.messages)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from parts import CPU, Paint, Script, ScriptedOutput, ScriptedWalk, events, rig_of, tick
 
-from instrument.assemble import Show, assemble
+from instrument.assemble import assemble
 from instrument.clock import Replay, Virtual
 from instrument.flow import Event
 from instrument.patch import read_patch
@@ -13,6 +13,7 @@ from instrument.perform import perform
 from instrument.plugs import Closed
 from instrument.report import Meter
 from instrument.scene import Scene
+from instrument.show import Show
 from instrument.take import Recorder, read_take
 
 pytestmark = pytest.mark.usefixtures("own_plugs")

@@ -7,11 +7,12 @@ import pytest
 from parts import CPU
 
 from instrument import catalog
-from instrument.assemble import Show, assemble
+from instrument.assemble import assemble
 from instrument.document import Mistake
 from instrument.flow import Signals, Tick
 from instrument.patch import read_patch
 from instrument.scene import Scene, read_scene
+from instrument.show import Show
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def test_every_shipped_scene_plays_in_its_patch(name):
     rig = assemble(patch, scene, Show(device=CPU, strict=True))
     for address, value in scene.rest.items():
         assert rig.matrix.rest[rig.matrix.index[address]] == value
-    rig.warm(1)
-    assert rig.last_image.clamp(-1, 1).std() > 0.05, "there is something to see before anybody plays"
+    rig.warm()
+    assert rig.voice.image.clamp(-1, 1).std() > 0.05, "there is something to see before anybody plays"
 
 
 @pytest.mark.parametrize("name", sorted(catalog.names("scenes")))
@@ -68,7 +69,7 @@ def test_an_empty_scene_is_a_scene(load):
 
 @pytest.mark.parametrize("seed", [0, -(2**63) + 1, 2**63 - 1])
 def test_every_seed_that_can_be_written_can_be_played(load, seed):
-    load(f"seed = {seed}\nanchors = [{seed}]").warm(1)
+    load(f"seed = {seed}\nanchors = [{seed}]").warm()
 
 
 @pytest.mark.parametrize(

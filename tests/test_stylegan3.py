@@ -9,7 +9,8 @@ import torch
 from parts import CPU
 
 from instrument import catalog
-from instrument.assemble import Show, assemble, nearest
+from instrument.assemble import assemble
+from instrument.casting import nearest
 from instrument.flow import Latent
 from instrument.generators import load
 from instrument.networks.lean_waves import LeanWaves
@@ -17,6 +18,7 @@ from instrument.networks.simple import SimpleWaves
 from instrument.networks.stylegan3 import moved
 from instrument.patch import read_patch
 from instrument.scene import read_scene
+from instrument.show import Show
 
 GOLDEN = Path(__file__).parent / "golden"
 REST = {"truncation": 1.0, "turn": 0.0, "x": 0.0, "y": 0.0}

@@ -7,9 +7,10 @@ from instrument import threads
 
 
 @pytest.fixture
-def three():
+def three(monkeypatch):
     """A processor of three threads, for a test."""
     before = torch.get_num_threads()
+    monkeypatch.setattr(threads, "ALL", 3)
     torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)

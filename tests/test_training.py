@@ -9,9 +9,9 @@ import pytest
 import torch
 from parts import needs_weights, tiny
 
-from instrument.assemble import Show
 from instrument.benchmarks import training as benchmark
 from instrument.model import read_notes
+from instrument.show import Show
 from instrument.training import distributed
 from instrument.training.augment import Adaptive, augmented, coloured, cut, shifted
 from instrument.training.grow import begin_with, judge_with

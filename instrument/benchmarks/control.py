@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from instrument.assemble import Show
 from instrument.benchmarks.stage import rig
 from instrument.clock import Virtual
 from instrument.report import percentiles
+from instrument.show import Show
 
 
 def measure(show: Show, seconds: float) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.assemble import Show
 from instrument.networks.lean import Lean
 from instrument.networks.race import precisions
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import Plan, StyleGAN2, planned, widths
 from instrument.plugs import Bend
 from instrument.report import percentiles
+from instrument.show import Show
 
 SIZES = {"256px_4096_64": (256, 4096, 64), "512px_8192_256": (512, 8192, 256), "256px_16384_512": (256, 16384, 512)}
 Runner = Callable[[Tensor, Tensor, Bend], Tensor]  # styles, noise, bend -> pictures

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from instrument import catalog
-from instrument.assemble import Show
 from instrument.benchmarks.stage import rig
 from instrument.clock import Real
 from instrument.perform import perform
 from instrument.report import Meter
+from instrument.show import Show
 
 SENDER = """
 import socket, sys, time

@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from instrument.assemble import Show
 from instrument.benchmarks.stage import rig
 from instrument.clock import Virtual
+from instrument.show import Show
 
 
 def measure(show: Show, seconds: float) -> dict[str, Any]:
     """Milliseconds of the loop without bends (listen to 8-bit pixels) and of the generator alone, and their ratio."""
     played = rig(show, modulators=10, routes=50, events=20)
-    played.plan.slots = ()  # bends are the picture's cost, not the loop's
+    played.voice.plan.slots = ()  # bends are the picture's cost, not the loop's
     whole, bare = [], []
     until = time.perf_counter() + seconds
     with torch.inference_mode():
@@ -28,7 +28,7 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
             played.show(frame)
             _ = frame.pixels
             middle = time.perf_counter()
-            image = played.generator.render(latent, lambda layer, x: x, **played.packed.views["generator"])
+            image = played.voice.generator.render(latent, lambda layer, x: x, **played.voice.faders)
             settle(image)
             end = time.perf_counter()
             whole.append((middle - start) * 1000)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instrument import catalog
-from instrument.assemble import Show, assemble
+from instrument.assemble import assemble
 from instrument.flow import Event, Tick
 from instrument.matrix import Route
 from instrument.patch import Plugged, read_patch
 from instrument.rig import Rig
 from instrument.scene import Scene
+from instrument.show import Show
 
 
 class Crowd:

@@ -6,7 +6,7 @@ import time
 from statistics import median
 from typing import Any
 
-from instrument.assemble import Show
+from instrument.show import Show
 
 ONE_FRAME = ["play", "--audio", "demo", "--output", "none", "--seconds", "0.02", "--osc-port", "0"]
 

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from instrument.assemble import Show
 from instrument.plugs import Unavailable
+from instrument.show import Show
 from instrument.training.pictures import Pictures
 from instrument.training.precision import fastest
 from instrument.training.recipe import Recipe, Size, network, paired

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from instrument import __version__, options
-from instrument.assemble import Show
 from instrument.benchmarks import control, executors, osc, overhead, start, training
 from instrument.document import Mistake
 from instrument.parameters import unknown
+from instrument.show import Show
 
 MEASUREMENTS = {
     "control": control,

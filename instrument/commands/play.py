@@ -14,12 +14,12 @@ import json
 import logging
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from instrument import __version__, catalog, options
-from instrument.assemble import Show, assemble, model_named
+from instrument.assemble import assemble
+from instrument.casting import model_named
 from instrument.clock import Real
 from instrument.commands import undisturbed
 from instrument.document import Mistake, located
@@ -30,8 +30,8 @@ from instrument.plugs import Hears, Plays
 from instrument.report import Meter
 from instrument.rig import Rig
 from instrument.scene import Scene
+from instrument.show import Show
 from instrument.take import Recorder
-from instrument.threads import settle
 
 log = logging.getLogger("phosphene")
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         with located("the show cannot begin"), enough_memory():
             rig.warm()
             if show.device.type == "cpu":
-                settle(partial(rig.warm, 1), show.fps)
+                rig.settle(show.fps)
         clock = Real(show.fps, scene.bpm or patch.bpm, args.seconds)
         meters.append(Meter(rig, clock))
         if args.take:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from instrument import catalog, options
-from instrument.assemble import model
+from instrument.casting import model
 from instrument.document import Mistake
 from instrument.files import whole
 from instrument.images import sheet, write_jpeg

@@ -11,6 +11,6 @@ def load(source: str | Path, device: str | torch.device = "cpu") -> Any:
 
     Raises ValueError that names what is wrong.
     """
-    from instrument import assemble, catalog  # they look for generators in this package
+    from instrument import casting, catalog  # they look for generators in this package
 
-    return assemble.opened_model(catalog.data("models", str(source)), torch.device(device))
+    return casting.opened_model(catalog.data("models", str(source)), torch.device(device))

@@ -1,0 +1,121 @@
+"""Casting: a model, by its name, becomes a voice: its network opened, its walk begun, the patch's bends put into its layers."""
+
+import inspect
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from instrument import catalog
+from instrument.bend import Plan, Slot
+from instrument.checkpoints.files import read_checkpoint
+from instrument.document import Mistake, located, read, settled
+from instrument.faults import Faults
+from instrument.ladder import Eased
+from instrument.model import Model, kind_of
+from instrument.packed import Packed
+from instrument.parameters import declared, unknown
+from instrument.patch import Bent, Patch
+from instrument.plugging import built
+from instrument.plugs import Generator, Precise, Walk
+from instrument.scene import Scene
+from instrument.show import Show
+from instrument.voice import Voice
+
+log = logging.getLogger("phosphene")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A voice that has been checked, but for the faders that it will hang on."""
+
+    name: str
+    generator: Generator
+    walk: Walk
+    slots: list[Slot]
+
+    def voice(self, packed: Packed, faults: Faults, eased: float | None) -> Voice:
+        """The voice, its parameters taken from `packed`; `eased` at so many frames a second, or as it is."""
+        plan = Plan(self.slots, packed.views, self.generator.layers(), faults.report)
+        own = declared(self.generator.render)
+        faders = {name: view for name, view in packed.views["generator"].items() if name in own}
+        return Voice(self.name, Eased(self.generator, eased) if eased else self.generator, self.walk, plan, faders)
+
+
+def cast(name: str, where: str, patch: Patch, show: Show, supplied: Mapping[str, Any]) -> Part:
+    """The part that a model takes in a patch. Raises Mistake naming what is wrong, and who named it."""
+    generator = model(name, where, show.device)
+    if isinstance(generator, Precise):
+        with located("--precision"):
+            log.debug("the network runs in %s", generator.run_in(show.precision))
+    walk = built("walks", patch.walk, supplied, generator)
+    return Part(name, generator, walk, [slot(at, bent, generator) for at, bent in patch.bends.items()])
+
+
+def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:
+    """Which model plays, and who says so: the one that was `asked` for, or the scene's, or the patch's."""
+    named = [(asked, "--model"), (scene.model, f"{scene.path}: model"), (patch.model, f"{patch.path}: model")]
+    return next((name, where) for name, where in named if name is not None)
+
+
+def model(name: str, where: str, device: torch.device) -> Generator:
+    """The generator of a model, by its name or path. Raises Mistake naming what is wrong, and who named it."""
+    with located(where):
+        return opened_model(catalog.data("models", name), device)
+
+
+def opened_model(path: Path, device: torch.device) -> Generator:
+    """The generator that plays a model folder, or the network in a checkpoint. Raises ValueError naming what is wrong."""
+    if path.is_dir():
+        kind: str = read(path / "model.toml").take("generator", str)
+        played: Path | Model = path
+    else:
+        played = read_checkpoint(path)
+        kind = kind_of(played.network)
+    generator: Generator = catalog.plug("generators", kind)(played, device)
+    return generator
+
+
+def slot(name: str, bent: Bent, generator: Generator) -> Slot:
+    """A slot, held against the ops there are and the layers that the model has."""
+    with located(bent.where):
+        found = catalog.op(bent.op)
+    layers = generator.layers()
+    layer = nearest(bent.layer, layers)
+    if layer not in layers:
+        raise Mistake(f"{bent.where}: {unknown('layer', bent.layer, layers)}")
+    if layer != bent.layer:
+        log.info("%s: this model has no %s; it acts at %s", bent.where, bent.layer, layer)
+    count = layers[layer][0]
+    if isinstance(bent.channels, tuple) and not 0 <= bent.channels[0] <= bent.channels[1] < count:
+        raise Mistake(f"{bent.where}: channels must lie in 0..{count - 1} of {layer}, got {list(bent.channels)}")
+    if isinstance(bent.channels, float) and not 0 < bent.channels <= 1:
+        raise Mistake(f"{bent.where}: channels as a share must lie in 0..1, got {bent.channels:g}")
+    settings = settled(bent.where, found.function, bent.settings)
+    if "seed" in inspect.signature(found.function).parameters:
+        settings["seed"] = bent.seed
+    return Slot(name, found, layer, bent.channels, bent.seed, bent.mask, settings)
+
+
+def nearest(layer: str, layers: Mapping[str, tuple[int, int, int]]) -> str:
+    """The layer, or where this model does the same: so that a patch written for one plays any model.
+
+    Of a block beyond a small model's last it is the same layer of that one; in StyleGAN3, which has no blocks, the first
+    layer that is as large.
+    """
+    asked = re.fullmatch(r"b(\d+)\.(const|conv0|conv1|rgb)", layer)
+    if layer in layers or not asked or int(asked[1]) not in {2**power for power in range(2, 13)}:
+        return layer
+    sizes = [int(found[1]) for name in layers if (found := re.fullmatch(r"b(\d+)\.\w+", name))]
+    if sizes:
+        return f"b{max(sizes)}.{asked[2]}" if int(asked[1]) > max(sizes) else layer
+    if "input" not in layers:
+        return layer
+    if asked[2] in ("const", "rgb"):
+        return "input" if asked[2] == "const" else "rgb"
+    inner = [name for name in layers if name not in ("input", "rgb")]
+    return next((name for name in inner if layers[name][1] >= int(asked[1])), inner[-1])
