@@ -24,6 +24,7 @@ from instrument.plugging import built
 from instrument.plugs import Generator, Precise, Walk
 from instrument.scene import Scene
 from instrument.show import Show
+from instrument.threads import other_threads
 from instrument.voice import Voice
 
 log = logging.getLogger("phosphene")
@@ -43,7 +44,10 @@ class Part:
         plan = Plan(self.slots, packed.views, self.generator.layers(), faults.report)
         own = declared(self.generator.render)
         faders = {name: view for name, view in packed.views["generator"].items() if name in own}
-        return Voice(self.name, Eased(self.generator, eased) if eased else self.generator, self.walk, plan, faders)
+        generator = self.generator
+        if eased:  # of threads a processor alone has to choose the number
+            generator = Eased(generator, eased, other_threads if packed.device.is_cpu else lambda: False)
+        return Voice(self.name, generator, self.walk, plan, faders)
 
 
 def cast(name: str, where: str, patch: Patch, show: Show, supplied: Mapping[str, Any]) -> Part:

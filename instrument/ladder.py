@@ -1,7 +1,8 @@
 """The ladder: where a machine is too slow for a show, the picture gives way step by step, and comes back when it can.
 
-A show that is late stutters; one that leaves out what is least seen does not. Going down is quick. Going up is tried after a
-while of ease, and after ever longer ones where that was in vain, so that a show near the edge does not swing.
+A show that is late stutters; one that leaves out what is least seen does not. Before anything is left out another number of
+threads is tried. Going down is quick. Going up is tried after a while of ease, and after ever longer ones where that was in
+vain, so that a show near the edge does not swing.
 """
 
 import logging
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from instrument.flow import Latent
 from instrument.plugs import Bend, Eases, Generator
+from instrument.threads import other_threads
 
 log = logging.getLogger("phosphene")
 
@@ -25,18 +27,25 @@ LATE, EASY = (
     0.85,
     0.45,
 )  # of a frame's time: over the first it goes down, under the second for long it goes up
-WINDOW = 2.0  # seconds that are looked back on
+WINDOW, FEWEST = 2.0, 10  # seconds, and pictures, that are looked back on at least
 PATIENCE, LONGEST = 10.0, 300.0  # seconds of ease before it goes up: at first, and at most
+AGAIN = 60.0  # seconds before another number of threads is tried again
 
 
 class Ladder:
-    """Which step a show is on, by how long its pictures take."""
+    """Which step a show is on, by how long its pictures take.
 
-    def __init__(self, fps: float, highest: int = len(STEPS) - 1) -> None:
-        self.budget, self.highest = 1 / fps, highest
+    `switch` changes to another number of threads and back; it answers False where there is none. What is quicker stays.
+    """
+
+    def __init__(self, fps: float, highest: int = len(STEPS) - 1, switch: Callable[[], bool] = lambda: False) -> None:
+        self.budget, self.highest, self.switch = 1 / fps, highest, switch
         self.step, self.came_up = 0, False
+        self.before: float | None = None  # how long pictures took before the switch that is being tried
+        self.stayed = AGAIN  # seconds since one was tried
         self.patience, self.eased, self.stood = PATIENCE, 0.0, 0.0  # seconds: needed, of ease so far, on this step
-        self.recent: deque[float] = deque(maxlen=max(10, round(WINDOW * fps)))
+        self.looked = 0.0  # seconds that are looked back on so far
+        self.recent: deque[float] = deque(maxlen=max(FEWEST, round(WINDOW * fps)))
 
     @property
     def said(self) -> str:
@@ -51,12 +60,21 @@ class Ladder:
     def hear(self, seconds: float) -> None:
         """How long the picture of a frame took; 0 for one that was left out."""
         self.recent.append(seconds)
-        self.stood += self.budget
-        if len(self.recent) < (self.recent.maxlen or 0):
+        passed = max(seconds, self.budget)
+        self.stood, self.looked, self.stayed = self.stood + passed, self.looked + passed, self.stayed + passed
+        if self.looked < WINDOW or len(self.recent) < FEWEST:
             return
         taken = self.taken()
-        self.eased = self.eased + self.budget if taken < EASY * self.budget else 0.0
-        if taken > LATE * self.budget and self.step < self.highest:
+        self.eased = self.eased + passed if taken < EASY * self.budget else 0.0
+        if self.before is not None:
+            if taken >= self.before:  # in vain
+                self.switch()
+            self.before = None
+            self.look_anew()
+        elif taken > LATE * self.budget and self.stayed > AGAIN and self.switch():
+            self.before, self.stayed = taken, 0.0
+            self.look_anew()
+        elif taken > LATE * self.budget and self.step < self.highest:
             if self.came_up and self.stood < PATIENCE:  # in vain
                 self.patience = min(2 * self.patience, LONGEST)
             self.move(1)
@@ -73,17 +91,23 @@ class Ladder:
     def move(self, by: int) -> None:
         self.step += by
         self.came_up = by < 0
-        self.eased = self.stood = 0.0
-        self.recent.clear()
+        self.stood = 0.0
+        self.look_anew()
         log.warning("pictures take %s: %s from now on", "too long" if by > 0 else "less time again", self.said)
+
+    def look_anew(self) -> None:
+        """What was before says nothing of what is now."""
+        self.eased = self.looked = 0.0
+        self.recent.clear()
 
 
 class Eased:
     """A generator on a ladder: what it does less of is decided by how long its pictures take."""
 
-    def __init__(self, generator: Generator, fps: float) -> None:
+    def __init__(self, generator: Generator, fps: float, switch: Callable[[], bool] = other_threads) -> None:
         self.generator = generator
-        self.ladder = Ladder(fps) if isinstance(generator, Eases) else Ladder(fps, highest=0)
+        highest = len(STEPS) - 1 if isinstance(generator, Eases) else 0
+        self.ladder = Ladder(fps, highest, switch)
         self.step, self.out_of_turn = 0, False
         self.newest: Tensor | None = None
 

@@ -31,6 +31,13 @@ def settle(draw: Callable[[], object], fps: float) -> int:
     return torch.get_num_threads()
 
 
+def other_threads() -> bool:
+    """Draw on all threads from now on instead of one, or on one instead of all; False where there is only one."""
+    if ALL > 1:
+        torch.set_num_threads(ALL if torch.get_num_threads() == 1 else 1)
+    return ALL > 1
+
+
 def draw_on(threads: int | None) -> None:
     """Draw on so many threads from now on; None changes nothing."""
     if threads is not None:

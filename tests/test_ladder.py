@@ -6,7 +6,7 @@ import pytest
 import torch
 from parts import CPU, tiny, write_model
 
-from instrument import ladder
+from instrument import ladder, threads
 from instrument.flow import Latent
 from instrument.generators.stylegan2 import Generator
 from instrument.ladder import LATE, LONGEST, PATIENCE, STEPS, Eased, Ladder
@@ -19,9 +19,12 @@ def heard(steps, seconds, lasting):
 
     `seconds` may be a list: of a picture on each step.
     """
-    for n in range(round(lasting * FPS)):
+    n, now = 0, 0.0
+    while now < lasting - 1e-6:
         taken = seconds[steps.step] if isinstance(seconds, list) else seconds
-        steps.hear(0.0 if steps.halves and n % 2 else taken)
+        taken = 0.0 if steps.halves and n % 2 else taken
+        steps.hear(taken)
+        n, now = n + 1, now + max(taken, 1 / FPS)
     return steps.step
 
 
@@ -32,7 +35,7 @@ def test_while_pictures_are_in_time_it_stays_where_it_is():
 
 def test_pictures_that_take_too_long_move_it_down_in_two_seconds_a_step():
     steps = Ladder(FPS)
-    assert heard(steps, 5 / FPS, 1.9) == 0
+    assert heard(steps, 5 / FPS, 1.8) == 0
     assert heard(steps, 5 / FPS, 0.5) == 1
     assert heard(steps, 5 / FPS, 5) == 3
     assert heard(steps, 5 / FPS, 60) == 3, "there is no further one"
@@ -54,7 +57,7 @@ def test_every_second_picture_may_take_nearly_two_frames():
 
 def test_after_a_while_of_ease_it_comes_back():
     steps = Ladder(FPS)
-    assert heard(steps, 5 / FPS, 2) == 1
+    assert heard(steps, 5 / FPS, 2.1) == 1
     assert heard(steps, 0.2 / FPS, PATIENCE) == 1
     assert heard(steps, 0.2 / FPS, 3) == 0
 
@@ -73,6 +76,41 @@ def test_what_is_tried_in_vain_is_tried_ever_less_often():
 def test_a_generator_that_cannot_ease_has_no_steps():
     steps = Ladder(FPS, highest=0)
     assert heard(steps, 5 / FPS, 60) == 0 and steps.said == STEPS[0]
+
+
+class Threads:
+    """A machine on which a picture takes so many seconds on one number of threads, and so many on the other."""
+
+    def __init__(self, *seconds):
+        self.seconds, self.on = seconds, 0
+
+    def switch(self):
+        self.on = 1 - self.on
+        return True
+
+    def play(self, steps, lasting):
+        now = 0.0
+        while now < lasting:
+            steps.hear(self.seconds[self.on])
+            now += max(self.seconds[self.on], 1 / FPS)
+
+
+def test_before_the_picture_gives_way_another_number_of_threads_is_tried():
+    machine = Threads(5 / FPS, 0.6 / FPS)
+    steps = Ladder(FPS, switch=machine.switch)
+    machine.play(steps, 600)
+    assert (steps.step, machine.on) == (0, 1)
+
+
+def test_where_that_is_slower_it_goes_back_and_the_picture_gives_way():
+    machine = Threads(0.9 / FPS, 5 / FPS)
+    steps = Ladder(FPS, switch=machine.switch)
+    machine.play(steps, 2.1)
+    assert (steps.step, machine.on) == (0, 1)
+    machine.play(steps, 2.1)
+    assert (steps.step, machine.on) == (0, 0)
+    machine.play(steps, 2.1)
+    assert (steps.step, machine.on) == (1, 0)
 
 
 # --- what it does to pictures
@@ -98,6 +136,7 @@ class Counted:
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
+    monkeypatch.setattr(threads, "ALL", 1)
     monkeypatch.setattr(ladder.time, "perf_counter", lambda: now[0])
     return now
 
