@@ -21,7 +21,7 @@ from instrument.packed import Packed
 from instrument.parameters import declared, unknown
 from instrument.patch import Bent, Patch
 from instrument.plugging import built
-from instrument.plugs import Generator, Precise, Walk
+from instrument.plugs import Executed, Generator, Walk
 from instrument.scene import Scene
 from instrument.show import Show
 from instrument.threads import other_threads
@@ -53,11 +53,11 @@ class Part:
 def cast(name: str, where: str, patch: Patch, show: Show, supplied: Mapping[str, Any]) -> Part:
     """The part that a model takes in a patch. Raises Mistake naming what is wrong, and who named it."""
     generator = model(name, where, show.device)
-    if isinstance(generator, Precise):
-        with located("--precision"):
-            log.debug("the network runs in %s", generator.run_in(show.precision))
-    walk = built("walks", patch.walk, supplied, generator)
-    return Part(name, generator, walk, [slot(at, bent, generator) for at, bent in patch.bends.items()])
+    slots = [slot(at, bent, generator) for at, bent in patch.bends.items()]
+    if isinstance(generator, Executed):
+        with located("--executor"):
+            log.debug("%s runs by %s", name, generator.run_by(show.executor, {slot.layer for slot in slots}))
+    return Part(name, generator, built("walks", patch.walk, supplied, generator), slots)
 
 
 def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:

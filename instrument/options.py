@@ -52,10 +52,10 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     parser.add_argument(
-        "--precision",
-        metavar="P",
-        help="what the network calculates in: float32 (exact; rendering's default), bfloat16 or float16 where the machine "
-        "has them, or fastest (playing's default)",
+        "--executor",
+        metavar="E",
+        help="what runs the network: float32 (exact; rendering's default), bfloat16, float16 or openvino where the machine "
+        "has them, or the fastest (playing's default)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist already")
 
@@ -77,7 +77,7 @@ def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str,
         size=args.size,
         framing=args.framing or "fill",
         device=device(args.device),
-        precision=args.precision or (FASTEST if live else "float32"),
+        executor=args.executor or (FASTEST if live else "float32"),
         rest=rest(args.settings),
         status=status,
     )

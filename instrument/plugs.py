@@ -5,7 +5,7 @@ patch. A few names are supplied by the instrument to every constructor that asks
 `live` (False when rendering offline) and `status` (a function that returns the running report as a dict).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -111,15 +111,18 @@ class Generator(Space, Protocol):
         ...
 
 
-FASTEST = "fastest"  # precision: the one that a race finds
+FASTEST = "fastest"  # executor: the one that a race finds
 
 
 @runtime_checkable
-class Precise(Protocol):
-    """A generator that can draw in several precisions, such as float32, which is exact, and bfloat16."""
+class Executed(Protocol):
+    """A generator that several executors can run: float32, which is exact, and quicker ones."""
 
-    def run_in(self, precision: str) -> str:
-        """From now on draw in this precision, or in the `fastest`; answers its name. ValueError if there is none such."""
+    def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
+        """From now on draw by this executor, or by the `fastest`; answers its name. ValueError if there is none such.
+
+        Bends act at `layers` alone; None is at any.
+        """
         ...
 
 

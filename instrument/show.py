@@ -11,7 +11,7 @@ from instrument.plugs import Framing
 
 @dataclass(frozen=True)
 class Show:
-    """How to play rather than what. `precision` is what the network calculates in, or the fastest."""
+    """How to play rather than what. `executor` is what runs the network."""
 
     live: bool = True
     model: str | None = None
@@ -20,7 +20,7 @@ class Show:
     size: tuple[int, int] | None = None
     framing: Framing = "fill"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: str = "float32"
+    executor: str = "float32"
     rest: Mapping[str, float] = field(default_factory=dict)
     status: Callable[[], dict[str, Any]] = dict
     strict: bool = False

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from virtual_display import until
 
-QUICK = ["--size", "64x64", "--fps", "10", "--osc-port", "0", "--precision", "float32"]
+QUICK = ["--size", "64x64", "--fps", "10", "--osc-port", "0", "--executor", "float32"]
 PROGRAM = [sys.executable, "-m", "instrument"]
 
 

@@ -17,6 +17,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "mido": "inputs.midi",
     "moderngl": "screen",
     "NDIlib": "outputs.ndi",
+    "openvino": "networks.compiled",
     "platformdirs": "networks.race",
     "pygame": "screen",
     "pythonosc": "inputs.osc",

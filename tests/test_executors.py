@@ -1,18 +1,27 @@
 """Every way of running a network draws the same picture, and the fastest is found."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from parts import CPU, random_weights, tiny, write_model
+from virtual_display import until
 
+from instrument import catalog
+from instrument.assemble import assemble
+from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
 from instrument.networks import race
+from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import planned
+from instrument.patch import read_patch
+from instrument.scene import Scene
+from instrument.show import Show
 
 KINDS = {
     "skip": tiny(),
@@ -25,6 +34,7 @@ KINDS = {
     "wide": tiny(32, 2048, 64),
     "at 128 px": tiny(128, 256, 16),
 }
+needs_openvino = pytest.mark.skipif(not there_is_openvino(), reason="needs: pip install 'phosphene[cpu]'")
 every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
 
 
@@ -106,6 +116,96 @@ def test_bends_are_shown_every_layer_as_it_is(network):
         assert seen["lean", layer].shape == (1, *shape)
 
 
+# --- compiled
+
+
+@needs_openvino
+@every_kind
+@pytest.mark.parametrize("noise", [None, 0.0, 1.0])
+@pytest.mark.parametrize("cuts", ["none", "some", "all"])
+def test_compiled_draws_what_the_papers_say_wherever_it_is_cut(network, noise, cuts):
+    plan, styles = prepared(network)
+    strength = None if noise is None else torch.full((plan.noisy,), noise)
+    layers = {"none": (), "some": list(plan.layers())[1::3], "all": None}[cuts]
+    run = Compiled(plan, layers, torch.float32)
+    for _ in range(2):
+        drawn = run(styles, strength, untouched)
+        agrees(drawn, Simple(plan)(styles, strength, untouched))
+        until(lambda: run.begun == run.forms.keys(), 30)  # now without noise too
+
+
+@needs_openvino
+@every_kind
+def test_compiled_in_bfloat16_it_is_nearly_that(network):
+    plan, styles = prepared(network)
+    exact = Simple(plan)(styles, torch.ones(plan.noisy), untouched)
+    near, scale = Compiled(plan, (), torch.bfloat16)(styles, torch.ones(plan.noisy), untouched), 2 / exact.std()
+    assert (near - exact).abs().mean() * scale < 0.05 and (near - exact).abs().max() * scale < 0.5
+
+
+@needs_openvino
+@every_kind
+def test_compiled_bends_act_at_the_layers_it_was_made_for_and_change_all_that_follows(network):
+    plan, styles = prepared(network)
+    strength = torch.ones(plan.noisy)
+    for layer in plan.layers():
+        seen = []
+
+        def bend(at, x, layer=layer, seen=seen):
+            seen.append((at, tuple(x.shape)))
+            return x.flip(3) * 1.5 if at == layer else x
+
+        run = Compiled(plan, {layer}, torch.float32)
+        drawn = run(styles, strength, bend)
+        assert seen == [(layer, (1, *plan.layers()[layer]))]
+        agrees(drawn, Simple(plan)(styles, strength, bend))
+
+
+@needs_openvino
+def test_compiled_a_picture_stays_when_the_next_is_drawn():
+    plan, styles = prepared(tiny(), 2)
+    run, strength = Compiled(plan, ()), torch.ones(plan.noisy)
+    first = run(styles[:1], strength, untouched)
+    kept = first.clone()
+    assert not torch.equal(run(styles[1:], strength, untouched), first) and torch.equal(first, kept)
+
+
+@needs_openvino
+def test_compiled_of_what_it_was_not_compiled_for_it_draws_all_the_same():
+    plan, styles = prepared(tiny(32), 3)
+    run, strength = Compiled(plan, (), torch.float32), torch.ones(plan.noisy)
+    agrees(run(styles, strength, untouched), Simple(plan)(styles, strength, untouched))
+    assert not torch.equal(run(styles[:1], strength, untouched, True), run(styles[:1], strength, untouched, True))
+    half = Simple(plan)(styles[:1], None, untouched, stages=3)
+    agrees(run(styles[:1], None, untouched, stages=3), half)
+    until(lambda: (3, False) in run.forms, 30)
+    agrees(run(styles[:1], None, untouched, stages=3), half)
+
+
+@pytest.mark.skipif(there_is_openvino(), reason="OpenVINO is here")
+def test_without_openvino_there_is_no_such_executor(generator):
+    with pytest.raises(ValueError, match=r"no executor 'openvino'\. There is: bfloat16, fastest, float32"):
+        generator.run_by("openvino")
+
+
+@needs_openvino
+def test_a_patch_s_bends_act_through_it(tmp_path):
+    """In a show, where the network is cut at the slots' layers."""
+    shown = {}
+    for executor in ("float32", "openvino"):
+        patch = replace(read_patch(catalog.data("patches", "audio")), inputs={}, outputs={})
+        rig = assemble(patch, Scene("x", seed=3), Show(device=CPU, strict=True, executor=executor))
+        rig.warm()
+        for octaves in (0.0, 0.5):
+            rig.matrix.set("kick/octaves", octaves)
+            parameters = rig.at_rest()
+            shown[executor, octaves] = rig.render(START, rig.voice.latent, parameters).image
+    for octaves in (0.0, 0.5):
+        agrees(shown["openvino", octaves], shown["float32", octaves], by=0.2)
+    moved = (shown["float32", 0.5] - shown["float32", 0.0]).abs().mean()
+    assert (shown["openvino", 0.5] - shown["float32", 0.5]).abs().mean() < 0.1 * moved
+
+
 def test_running_changes_nothing_that_is_kept():
     plan, styles = prepared(tiny())
     run, strength = Lean(plan), torch.ones(plan.noisy)
@@ -159,7 +259,7 @@ def generator(request, tmp_path):
 def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path, generator):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / "file" / name)
-    assert generator.run_in("fastest") in race.precisions(CPU)
+    assert generator.run_by("fastest") in {*race.precisions(CPU), "openvino"}
 
 
 def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, generator):
@@ -167,9 +267,9 @@ def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, g
     monkeypatch.setattr(race, "raced", lambda runners, trial, device: list(runners)[-1])
     w = generator.map(torch.zeros(1, generator.z_dim))
     exact = generator.synthesize(w)
-    assert generator.run_in("fastest") == list(race.precisions(CPU))[-1]
+    assert generator.run_by("fastest") in {list(race.precisions(CPU))[-1], "openvino"}
     agrees(generator.synthesize(w), exact, by=0.1)
-    assert generator.run_in("float32") == "float32"
+    assert generator.run_by("float32") == "float32"
     assert torch.equal(generator.synthesize(w), exact)
-    with pytest.raises(ValueError, match=r"on this cpu there is no precision 'float23'; did you mean 'float32'\?"):
-        generator.run_in("float23")
+    with pytest.raises(ValueError, match=r"on this cpu there is no executor 'float23'; did you mean 'float32'\?"):
+        generator.run_by("float23")

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.race import precisions
 from instrument.networks.simple import Simple
@@ -39,12 +40,15 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
         for name, (resolution, base, most) in (ON_A_GPU if gpu else SIZES).items():
             plan, network = made(resolution, base, most, show.device)
             there_are: dict[str, Runner] = {way: Lean(plan, kind) for way, kind in kinds.items()}
+            if not gpu and there_is_openvino():
+                there_are["openvino"] = Compiled(plan, ())
             lasted = in_turn({"plain": Simple(plan), **there_are}, plan, show.device, seconds)
             found[name] = {
                 "ms": {way: round(taken, 2) for way, taken in lasted.items()},
                 "times_as_fast": {way: round(lasted["plain"] / lasted[way], 2) for way in there_are},
                 "share_of_best": {
-                    way: round(network.products / best[way] / lasted[way] * 1000, 2) for way in there_are
+                    way: round(network.products / best.get(way, max(best.values())) / lasted[way] * 1000, 2)
+                    for way in there_are
                 },
             }
     if not gpu:
@@ -105,21 +109,25 @@ def peak(kind: torch.dtype, device: torch.device) -> float:
 
 
 def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
-    """Milliseconds of the last way on one thread and on all, alone and while another process keeps a core busy."""
+    """Milliseconds of each way on one thread and on all, alone and while another process keeps a core busy."""
     plan, _ = made(*SIZES["256px_4096_64"], device)
     name, kind = list(precisions(device).items())[-1]
-    run = Lean(plan, kind)
-    found: dict[str, Any] = {"way": name}
-    for count in sorted({1, torch.get_num_threads()}):
-        for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
-            neighbours = [subprocess.Popen(command) for command in busy]
-            try:
-                with threads(count):
-                    found[f"{where}, threads {count}"] = laps_of(run, plan, seconds)
-            finally:
-                for neighbour in neighbours:
-                    neighbour.kill()
-                    neighbour.wait()
+    there_are: dict[str, Callable[[], Runner]] = {name: lambda: Lean(plan, kind)}
+    if there_is_openvino():
+        there_are["openvino"] = lambda: Compiled(plan, ())
+    found: dict[str, Any] = {}
+    for way, make in there_are.items():
+        for count in sorted({1, torch.get_num_threads()}):
+            with threads(count):
+                run = make()
+                for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
+                    neighbours = [subprocess.Popen(command) for command in busy]
+                    try:
+                        found[f"{way}, {where}, threads {count}"] = laps_of(run, plan, seconds)
+                    finally:
+                        for neighbour in neighbours:
+                            neighbour.kill()
+                            neighbour.wait()
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from instrument.bend import op
+from instrument.bend import deviation, op
 from instrument.parameters import Range
 
 
@@ -25,8 +25,8 @@ def grain(
     """
     one, other = fields(x.shape[1:], seed, x.device, x.dtype)  # each [C, h, w]
     turned = 2 * torch.pi * phase
-    noise = torch.cos(turned) * one + torch.sin(turned) * other
-    return x + amount * x.std((2, 3), keepdim=True, correction=0) * noise
+    loud = amount * deviation(x)  # [N, C, 1, 1]
+    return torch.addcmul(torch.addcmul(x, loud * torch.cos(turned), one), loud * torch.sin(turned), other)
 
 
 @lru_cache(maxsize=32)

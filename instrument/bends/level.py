@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from instrument.bend import op
+from instrument.bend import deviation, op
 from instrument.parameters import Range
 
 
@@ -27,6 +27,5 @@ def threshold(
     [N, C, h, w] -> the same. A flat map stays as it is.
     """
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)  # [N, C, 1, 1]
-    deviation, mean = torch.std_mean(x, (2, 3), keepdim=True, correction=0)  # [N, C, 1, 1]
-    above = ((x - mean) / (deviation + 1e-8) - level) / soft
+    above = ((x - x.mean((2, 3), keepdim=True)) / (deviation(x) + 1e-8) - level) / soft
     return low + (high - low) * torch.sigmoid(4 * above)

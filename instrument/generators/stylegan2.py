@@ -1,5 +1,6 @@
 """StyleGAN2, ready to play: a model folder's network, and an executor for its plan."""
 
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from torch import Tensor
 from instrument.flow import Latent
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
+from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.mapping import MappingNetwork
 from instrument.networks.race import chosen, precisions
@@ -35,16 +37,23 @@ class Generator:
         self.network, self.device, self.z_dim = found.network, device, found.network.z_dim
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
-        self.executor = Lean(self.plan)
+        self.executor: Lean | Compiled = Lean(self.plan)
         self.noisy, self.stages = True, len(self.plan.blocks)
 
-    def run_in(self, precision: str) -> str:
-        """From now on run in this precision, or in the one that a race finds fastest here; answers its name."""
+    def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
+        """From now on run by this executor, or by the one that a race finds fastest here; answers its name.
+
+        Bends act at `layers` alone; None is at any.
+        """
         styles = torch.ones(1, self.plan.styles.total, device=self.device)
         noise = torch.ones(self.plan.noisy, device=self.device)
-        ways = {name: partial(Lean, self.plan, kind) for name, kind in precisions(self.device).items()}
+        ways: dict[str, Callable[[], Lean | Compiled]] = {
+            name: partial(Lean, self.plan, kind) for name, kind in precisions(self.device).items()
+        }
+        if self.device.type == "cpu" and there_is_openvino():
+            ways["openvino"] = partial(Compiled, self.plan, layers)
         name, self.executor = chosen(
-            precision, ways, lambda run: run(styles, noise, untouched), self.layers(), self.device
+            executor, ways, lambda run: run(styles, noise, untouched), self.layers(), self.device
         )
         return name
 

@@ -1,6 +1,7 @@
 """StyleGAN3, ready to play: a model folder's network, whose picture can also be turned and moved."""
 
 import math
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -35,12 +36,15 @@ class Generator:
         self.plan = planned(self.network, weights)
         self.executor = LeanWaves(self.plan)
 
-    def run_in(self, precision: str) -> str:
-        """From now on run in this precision, or in the one that a race finds fastest here; answers its name."""
+    def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
+        """From now on run by this executor, or by the one that a race finds fastest here; answers its name.
+
+        Bends act at `layers` alone; None is at any.
+        """
         styles, still = torch.ones(1, self.plan.styles.total, device=self.device), torch.eye(3, device=self.device)
         ways = {name: partial(LeanWaves, self.plan, kind) for name, kind in precisions(self.device).items()}
         name, self.executor = chosen(
-            precision, ways, lambda run: run(styles, still, untouched), self.layers(), self.device
+            executor, ways, lambda run: run(styles, still, untouched), self.layers(), self.device
         )
         return name
 

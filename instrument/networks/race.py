@@ -48,7 +48,7 @@ def chosen(
     if asked == FASTEST:
         return fastest(ways, trial, layers, device)
     if asked not in ways:
-        raise ValueError(f"on this {device.type} there is {unknown('precision', asked, [*ways, FASTEST])}")
+        raise ValueError(f"on this {device.type} there is {unknown('executor', asked, [*ways, FASTEST])}")
     return asked, ways[asked]()
 
 

@@ -1,0 +1,247 @@
+"""Styles to pictures compiled for the processor by OpenVINO: an optional extra, mostly the fastest way where it is there.
+
+The same sums as in `lean`. What is compiled can call nothing, so the network is cut at the layers where bends may act, and
+what lies between two cuts is compiled as one piece.
+"""
+
+import math
+import threading
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from instrument.networks.lean import Lean
+from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
+from instrument.plugs import Bend
+
+try:
+    import openvino
+    from openvino import opset13 as ops
+except ImportError:  # it is an extra
+    openvino = None
+
+Node = Any  # what OpenVINO's functions make; it has no annotations
+
+
+def there_is_openvino() -> bool:
+    """Whether this way can be gone on this machine."""
+    return openvino is not None
+
+
+@cache
+def core() -> Any:
+    return openvino.Core()
+
+
+class Compiled:
+    """Runs a plan of StyleGAN2 on all threads, in `precision`: by itself bfloat16 where the processor multiplies in it.
+
+    Bends act at `layers` alone; None is at any. What it is not compiled for (several pictures at once, noise that is new in
+    each) `lean` runs, and also what is being compiled meanwhile, such as the same network without noise.
+    """
+
+    def __init__(self, plan: Plan, layers: Collection[str] | None = None, precision: torch.dtype | None = None) -> None:
+        self.plan, self.layers = plan, set(plan.layers() if layers is None else layers)
+        short = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = precision or (torch.bfloat16 if short else torch.float32)
+        self.lean = Lean(plan, precision)
+        self.options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == torch.bfloat16 else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        whole = len(plan.blocks), True
+        self.begun, self.forms = {whole}, {whole: self.pieces(*whole)}
+
+    def __call__(
+        self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
+    ) -> Tensor:
+        """styles [N, total] -> pictures [N, 3, R, R], about -1..1.
+
+        `noise` [layers] scales what was trained; `fresh` noise is drawn anew. The first `stages` blocks are run.
+        """
+        form = stages or len(self.plan.blocks), noise is not None
+        if form not in self.begun:
+            self.begun.add(form)
+            threading.Thread(target=self.add, args=form, name="compiling").start()
+        if fresh or len(styles) > 1 or form not in self.forms:
+            return self.lean(styles, noise, bend, fresh, stages)
+        maps = {"styles": styles} if noise is None else {"styles": styles, "noise": noise}
+        for piece in self.forms[form]:
+            maps |= piece(maps)
+            if piece.end:
+                maps[piece.bent] = bend(piece.end, maps[piece.bent])
+        return maps["image"].clone()  # the next picture is written to where this one lies
+
+    def add(self, stages: int, noisy: bool) -> None:
+        self.forms[stages, noisy] = self.pieces(stages, noisy)
+
+    def pieces(self, stages: int, noisy: bool) -> list["Piece"]:
+        """One form of the network, compiled."""
+        return [Piece(drawn, self.options) for drawn in Sketch(self.plan, self.layers, noisy).pieces(stages)]
+
+
+class Piece:
+    """What lies between two cuts; `end` is the layer it ends at, `bent` what is bent there, the maps `x` or the `image`."""
+
+    def __init__(self, drawn: "Drawn", options: dict[str, Any]) -> None:
+        self.end, self.bent, self.makes, self.takes = drawn.end, drawn.bent, drawn.makes, drawn.takes
+        self.request = core().compile_model(drawn.model, "CPU", options).create_infer_request()
+
+    def __call__(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What it makes of these, by name; it is overwritten by the next call."""
+        for i, name in enumerate(self.takes):
+            given = openvino.Tensor(maps[name].float().contiguous().numpy(), shared_memory=True)
+            self.request.set_input_tensor(i, given)
+        self.request.infer()
+        return {name: torch.from_numpy(self.request.get_output_tensor(i).data) for i, name in enumerate(self.makes)}
+
+
+class Drawn:
+    """A piece before it is compiled."""
+
+    def __init__(self, end: str, bent: str, makes: dict[str, Node], takes: dict[str, Node]) -> None:
+        self.end, self.bent, self.makes, self.takes = end, bent, list(makes), list(takes)
+        self.model = openvino.Model(list(makes.values()), list(takes.values()), end or "end")
+
+
+class Sketch:
+    """Puts a network's pieces together. What a piece does not make itself it takes from the one before, if it needs it."""
+
+    def __init__(self, plan: Plan, layers: Collection[str], noisy: bool) -> None:
+        self.plan, self.layers, self.noisy = plan, layers, noisy
+        self.shapes: dict[str, list[int]] = {"styles": [1, plan.styles.total], "noise": [plan.noisy]}
+        self.made: dict[str, Node] = {}
+        self.taken: dict[str, Node] = {}
+
+    def pieces(self, stages: int) -> Iterator[Drawn]:
+        """The pieces of the first so many blocks, in order."""
+        self.make("x", constant(self.plan.const[None]))
+        for i, block in enumerate(self.plan.blocks[:stages]):
+            if block.skip:
+                self.make("past", skipped(self.get("x"), block.skip))
+            if block.first:
+                self.make("x", self.convolved(block.first, 2 * i - 1))
+            yield from self.cut(block.first.name if block.first else "b4.const", "x")
+            self.make("x", self.convolved(block.second, 2 * i))
+            if block.skip:
+                self.make("x", ops.add(self.get("x"), self.spend("past")))
+            yield from self.cut(block.second.name, "x")
+            if "image" in self.shapes:
+                self.make("image", doubled(self.get("image"), block))
+            if block.colours:
+                colours = self.coloured(block.colours)
+                self.make("image", ops.add(self.get("image"), colours) if "image" in self.shapes else colours)
+                if i == stages - 1:
+                    self.spend("x")
+                yield from self.cut(block.colours.name, "image")
+        if self.made:
+            yield self.done("", "image")
+
+    def make(self, name: str, node: Node) -> None:
+        self.made[name], self.shapes[name] = node, list(node.get_output_shape(0))
+
+    def get(self, name: str) -> Node:
+        """A map, which this piece has made or takes."""
+        if name in self.made:
+            return self.made[name]
+        if name not in self.taken:
+            self.taken[name] = ops.parameter(self.shapes[name], np.float32, name=name)
+        return self.taken[name]
+
+    def spend(self, name: str) -> Node:
+        """A map that nothing needs after this."""
+        node = self.get(name)
+        self.made.pop(name, None)
+        del self.shapes[name]
+        return node
+
+    def cut(self, layer: str, bent: str) -> Iterator[Drawn]:
+        """End the piece here, if bends may act here."""
+        if layer in self.layers:
+            yield self.done(layer, bent)
+
+    def done(self, end: str, bent: str) -> Drawn:
+        drawn = Drawn(end, bent, self.made, self.taken)
+        self.made, self.taken = {}, {}
+        return drawn
+
+    def style(self, part: slice) -> Node:
+        """That part of the styles [1, I]."""
+        return sliced(self.get("styles"), part.start, part.stop, 1)
+
+    def convolved(self, layer: Convolution, number: int) -> Node:
+        """x [1, I, h, w] -> [1, O, h, w], or twice as large; `number` is the layer's among those with noise."""
+        gain = math.sqrt(2) * layer.gain
+        style = self.style(layer.style)
+        square = layer.weight.square().sum((2, 3)).t() / gain**2  # [I, O]
+        power = ops.add(
+            ops.matmul(ops.multiply(style, style), constant(square), False, False), number_of(1e-8 / gain**2)
+        )
+        x = ops.multiply(self.get("x"), spread(style))
+        if layer.up is None:
+            x = ops.convolution(x, constant(layer.weight), [1, 1], [1, 1], [1, 1], [1, 1])
+        else:
+            weight = constant(layer.weight.transpose(0, 1))
+            x = ops.convolution_backprop_data(x, weight, [2, 2], None, [0, 0], [0, 0], [1, 1])  # [1, O, 2h+1, 2w+1]
+            taps = constant(4 * layer.up.flip((0, 1)).expand(len(layer.weight), 1, 1, 4, 4))
+            x = ops.group_convolution(x, taps, [1, 1], [1, 1], [1, 1], [1, 1])  # [1, O, 2h, 2w]
+        x = ops.multiply(x, spread(ops.power(power, number_of(-0.5))))
+        if self.noisy and layer.noise is not None and layer.strength is not None:
+            strength = sliced(self.get("noise"), number, number + 1, 0)
+            grain = ops.multiply(constant(layer.noise[None, None] * layer.strength * gain), strength)
+            # a convolution, because its result lies as x does: to add [1, 1, h, w] would have all of x rearranged
+            x = ops.add(x, ops.convolution(grain, constant(torch.ones(len(layer.weight), 1, 1, 1)), *POINTWISE))
+        x = ops.prelu(ops.add(x, constant(layer.bias[None, :, None, None] * gain)), number_of(0.2, 1))
+        return limited(x, layer.clamp * layer.gain)
+
+    def coloured(self, layer: Colours) -> Node:
+        """x [1, I, h, w] -> [1, 3, h, w]."""
+        x = ops.multiply(self.get("x"), spread(self.style(layer.style)))
+        x = ops.convolution(x, constant(layer.weight[:, :, None, None]), *POINTWISE)
+        return limited(ops.add(x, constant(layer.bias[None, :, None, None])), layer.clamp)
+
+
+POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
+
+
+def skipped(x: Node, skip: Skip) -> Node:
+    """The way past a block of the resnet [1, I, h, w] -> [1, O, 2h, 2w]."""
+    x = ops.convolution(x, constant(skip.weight * math.sqrt(0.5)), *POINTWISE)
+    return enlarged(x, skip.up, len(skip.weight))
+
+
+def doubled(image: Node, block: Block) -> Node:
+    """The picture [1, 3, h, w] of the block below, twice as large."""
+    return enlarged(image, block.filter, image.get_output_shape(0)[1])
+
+
+def enlarged(x: Node, taps: Tensor, channels: int) -> Node:
+    """x [1, C, h, w] -> [1, C, 2h, 2w], smoothed by taps [4, 4]."""
+    kernel = constant(4 * taps.expand(channels, 1, 1, 4, 4))
+    return ops.group_convolution_backprop_data(x, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
+
+
+def limited(x: Node, clamp: float) -> Node:
+    return ops.clamp(x, -clamp, clamp) if clamp else x
+
+
+def spread(row: Node) -> Node:
+    """A number for each channel [1, C] -> [1, C, 1, 1]."""
+    return ops.reshape(row, ops.constant(np.array([1, -1, 1, 1])), False)
+
+
+def sliced(x: Node, start: int, stop: int, axis: int) -> Node:
+    return ops.slice(x, *(ops.constant(np.array([number])) for number in (start, stop, 1, axis)))
+
+
+def constant(numbers: Tensor) -> Node:
+    return ops.constant(np.ascontiguousarray(numbers.detach().float().numpy()))
+
+
+def number_of(value: float, *shape: int) -> Node:
+    return ops.constant(np.full(shape, value, np.float32))
