@@ -5,7 +5,7 @@
 #   make play ARGS="undertow --audio song.ogg"      make test ARGS="-k osc"
 
 PYTHON ?= python3
-EXTRAS ?= dev
+EXTRAS ?= dev,cpu
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -26,7 +26,7 @@ test: .venv/.$(EXTRAS)
 
 .venv/.play: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing into .venv (a few minutes, once) ..."
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[cpu]'
 	@touch $@
 
 .venv/.$(EXTRAS): .venv/bin/python pyproject.toml constraints.txt

@@ -96,6 +96,17 @@ def test_a_wrong_packet_is_counted_and_ignored(installation: Installation) -> No
     assert installation.status()["faults"] == []
 
 
+def test_another_model_is_brought_by_its_name_while_the_picture_goes_on(installation: Installation) -> None:
+    assert installation.status()["model"] == "blooms"
+    for name in ("liqid", "liquid"):
+        installation.osc.send_message(f"/model/{name}", 1.0)
+    until(lambda: installation.status()["model"] == "liquid", 60)
+    assert "/model/liqid: no model 'liqid'; did you mean 'liquid'?" in installation.show.said
+    before = installation.status()["frames"]
+    until(lambda: installation.status()["frames"] > before + 5)
+    assert installation.brightness() > 20 and installation.status()["faults"] == []
+
+
 def test_sigterm_closes_it_and_the_report_has_all_that_a_script_needs(installation: Installation) -> None:
     """The last of the installation's tests, because it ends it."""
     installation.show.stopped(signal.SIGTERM)
