@@ -136,6 +136,11 @@ class Plan:
         return x
 
 
+def untouched(layer: str, x: Tensor) -> Tensor:
+    """What a network calls at every layer where nothing is bent."""
+    return x
+
+
 def lowered(slot: Slot, values: Mapping[str, Tensor], shape: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
     """The slot as one function of its layer's maps x [N, C, h, w]; channels and mask are settled here, once."""
     count, height, width = shape

@@ -12,16 +12,17 @@ import torch
 
 from instrument import catalog
 from instrument.bend import Plan, Slot
+from instrument.captured import Captured
 from instrument.checkpoints.files import read_checkpoint
 from instrument.document import Mistake, located, read, settled
 from instrument.faults import Faults
-from instrument.ladder import Eased
+from instrument.ladder import STEPS, Eased, Ladder
 from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import declared, unknown
 from instrument.patch import Bent, Patch
 from instrument.plugging import built
-from instrument.plugs import Executed, Generator, Walk
+from instrument.plugs import Eases, Executed, Generator, Walk
 from instrument.scene import Scene
 from instrument.show import Show
 from instrument.threads import other_threads
@@ -44,10 +45,13 @@ class Part:
         plan = Plan(self.slots, packed.views, self.generator.layers(), faults.report)
         own = declared(self.generator.render)
         faders = {name: view for name, view in packed.views["generator"].items() if name in own}
-        generator = self.generator
-        if eased:  # of threads a processor alone has to choose the number
-            generator = Eased(generator, eased, other_threads if packed.device.is_cpu else lambda: False)
-        return Voice(self.name, generator, self.walk, plan, faders)
+        captured = Captured(self.generator, plan, faders) if eased and packed.device.is_cuda else None
+        generator = captured or self.generator
+        if eased:
+            steps = len(STEPS) - 1 if isinstance(self.generator, Eases) else 0
+            # of threads a processor alone has to choose the number
+            generator = Eased(generator, Ladder(eased, steps, other_threads if packed.device.is_cpu else lambda: False))
+        return Voice(self.name, generator, self.walk, plan, faders, captured)
 
 
 def cast(name: str, where: str, patch: Patch, show: Show, supplied: Mapping[str, Any]) -> Part:

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from instrument.flow import Latent
-from instrument.plugs import Bend, Eases, Generator
-from instrument.threads import other_threads
+from instrument.plugs import Bend, Generator
 
 log = logging.getLogger("phosphene")
 
@@ -104,10 +103,8 @@ class Ladder:
 class Eased:
     """A generator on a ladder: what it does less of is decided by how long its pictures take."""
 
-    def __init__(self, generator: Generator, fps: float, switch: Callable[[], bool] = other_threads) -> None:
-        self.generator = generator
-        highest = len(STEPS) - 1 if isinstance(generator, Eases) else 0
-        self.ladder = Ladder(fps, highest, switch)
+    def __init__(self, generator: Generator, ladder: Ladder) -> None:
+        self.generator, self.ladder = generator, ladder
         self.step, self.out_of_turn = 0, False
         self.newest: Tensor | None = None
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from instrument.bend import Plan
+from instrument.captured import Captured
 from instrument.document import Mistake
 from instrument.flow import START, Event, Latent, ParameterFrame
 from instrument.plugs import Generator, Walk
@@ -26,7 +27,8 @@ PATIENCE = 5.0  # seconds that the end of a show waits for one that is being mad
 class Voice:
     """`faders` are the generator's parameters as 0-dim tensors; `latent` and `image` the last good ones.
 
-    `threads` is on how many of the processor's it draws; None leaves that alone.
+    `captured` is where on a GPU its pictures are replayed; `threads` on how many of the processor's it draws, None
+    leaves that alone.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Voice:
     walk: Walk
     plan: Plan
     faders: Mapping[str, Tensor]
+    captured: Captured | None = None
     latent: Latent | None = None
     image: Tensor | None = None
     threads: int | None = None
@@ -53,6 +56,8 @@ class Voice:
             self.latent = self.walk.step(START, **parameters["walk"])
             with self.plan.rehearsal() if n == 0 else nullcontext():
                 self.image = self.draw(self.latent, parameters)
+        if self.captured and self.latent:
+            self.captured.capture(self.latent, parameters)
 
 
 class Understudies:

@@ -146,13 +146,13 @@ def shown(eased, count):
 
 
 def test_in_time_every_picture_is_made_and_shown(clock):
-    eased = Eased(Counted(clock, 0.1 / FPS), FPS)
+    eased = Eased(Counted(clock, 0.1 / FPS), Ladder(FPS))
     assert shown(eased, 90) == list(range(1, 91))
 
 
 def test_too_slow_every_second_one_is_made_and_the_other_stands_between(clock):
     generator = Counted(clock, 1.5 / FPS)
-    eased = Eased(generator, FPS)
+    eased = Eased(generator, Ladder(FPS))
     shown(eased, 180)
     assert eased.ladder.said == "every second picture" and generator.eased == [(False, True), (False, True)]
     made = generator.made
@@ -164,13 +164,13 @@ def test_too_slow_every_second_one_is_made_and_the_other_stands_between(clock):
 
 def test_at_the_end_it_draws_half_as_fine(clock):
     generator = Counted(clock, 4 / FPS)
-    eased = Eased(generator, FPS)
+    eased = Eased(generator, Ladder(FPS))
     shown(eased, 400)
     assert eased.ladder.said == STEPS[-1] and generator.eased[-1] == (False, False)
 
 
 def test_what_else_a_generator_has_is_still_there(clock):
-    assert Eased(Counted(clock, 0.0), FPS).z_dim == 8
+    assert Eased(Counted(clock, 0.0), Ladder(FPS)).z_dim == 8
 
 
 # --- what a network does with it

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.bend import untouched
 from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.race import precisions
@@ -142,7 +143,3 @@ def laps_of(run: Runner, plan: Plan, seconds: float) -> dict[str, float | None]:
         laps.append((time.perf_counter() - begun) * 1000)
         time.sleep(max(0.0, 1 / 30 - (time.perf_counter() - begun)))
     return percentiles(laps[10:], 50, 90, 99)
-
-
-def untouched(layer: str, x: Tensor) -> Tensor:
-    return x

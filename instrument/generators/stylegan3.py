@@ -9,6 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from instrument.bend import untouched
 from instrument.flow import Latent
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
@@ -87,7 +88,3 @@ class Generator:
         transform = self.plan.input.transform @ moved(*faders)
         picture = self.executor(self.plan.styles(w[None]), transform, bend)[0]
         return picture.expand(3, -1, -1)
-
-
-def untouched(layer: str, x: Tensor) -> Tensor:
-    return x
