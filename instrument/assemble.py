@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from instrument import catalog
-from instrument.casting import Part, cast, model_named
+from instrument.casting import Casting, Part, model_named
 from instrument.document import Mistake, limited, located
 from instrument.faults import Faults
 from instrument.flow import START, Signals
@@ -19,12 +19,12 @@ from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
 from instrument.patch import Patch, Plugged
 from instrument.plugging import built, checked_plugs, opened
+from instrument.plugs import root
 from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene
 from instrument.show import Show
-from instrument.threads import settle
-from instrument.voice import Understudies, Voice
+from instrument.voice import Understudies
 
 log = logging.getLogger("phosphene")
 
@@ -42,13 +42,14 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = supplies(scene, show)
     if patch.bends:
         catalog.ops()  # now, so that a file that is broken is said to be, and not the patch that looks into it
-    first = cast(*model_named(patch, scene, show.model), patch, show, supplied)
+    casting = Casting(patch, show)
+    first = casting.part(*model_named(patch, scene, show.model), supplied)
     scenes = {name: cued(patch, name) for name in dict.fromkeys(patch.cues.values())}
-    others = {
-        name: cast(of.model, f"{of.path}: model", patch, show, supplies(of, show))
-        for name, of in scenes.items()
-        if of.model is not None
-    }
+    brought = {signal: scenes[name] for signal, name in patch.cues.items() if can_strike(patch, signal)}
+    others: dict[str, Part] = {}
+    if any(of.model for of in brought.values()):  # then a scene that names none brings the show's own
+        for signal, of in brought.items():
+            others[signal] = casting.part(of.model, f"{of.path}: model", supplies(of, show)) if of.model else first
     faders = generator_parameters([first, *others.values()])
     patch = playable(patch, faders)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
@@ -63,17 +64,6 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     cues = {name: cue(patch, of, matrix, faders, show.rest) for name, of in scenes.items()}
 
     packed = Packed({name: owners[name] for name in ["generator", "master", *patch.bends]}, show.device)
-    eased = show.fps if show.live else None
-
-    at_rest = matrix.resolve(START, Signals({}, frozenset()))
-
-    def understudy(name: str) -> Voice:
-        voice = cast(name, f"/model/{name}", patch, show, supplied).voice(packed, faults, eased)
-        voice.warm(at_rest)
-        if show.live and show.device.type == "cpu":
-            voice.threads = settle(partial(voice.warm, at_rest, 1), show.fps)
-        return voice
-
     checked_inputs, checked_outputs = checked_plugs("inputs", patch.inputs), checked_plugs("outputs", patch.outputs)
     inputs = opened("inputs", checked_inputs, supplied)
     try:
@@ -89,8 +79,10 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         name: port(output, partial(faults.report, f"output {name!r}"), live=show.live)
         for name, output in outputs.items()
     }
-    voice = first.voice(packed, faults, eased)
-    cued_voices = {name: part.voice(packed, faults, eased) for name, part in others.items()}
+    voice = casting.voice(first, packed, faults)
+    cued_voices = {signal: casting.voice(part, packed, faults) for signal, part in others.items()}
+    at_rest = matrix.resolve(START, Signals({}, frozenset()))
+    understudy = partial(casting.understudy, supplied, packed, faults, at_rest)
     return Rig(
         inputs=inputs,
         modulators=modulators,
@@ -112,6 +104,12 @@ def unseen(wanted: Mapping[str, Plugged], there: Mapping[str, Any]) -> bool:
     """Whether a window that was wanted is not there, and no preview page is wanted anyway."""
     missing = any(item.plug == "window" and name not in there for name, item in wanted.items())
     return missing and not any(item.plug == "preview" for item in wanted.values())
+
+
+def can_strike(patch: Patch, signal: str) -> bool:
+    """Whether anything in the patch can strike a signal: a song that is rendered has no keys."""
+    roots = {root(item.plug) for item in patch.inputs.values()}
+    return signal in patch.modulators or signal.partition("/")[0] in roots or "take" in roots
 
 
 def supplies(scene: Scene, show: Show) -> dict[str, Any]:
@@ -140,9 +138,9 @@ def owned(
         }
         named = [(name, declared(modulator.step)) for name, modulator in modulators.items()]
     for name, parameters in [*named, *((item.name, item.parameters) for item in part.slots)]:
-        if name in found:
+        if name in found or name == "model":  # `/model/NAME` asks for one
             raise Mistake(
-                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master share names"
+                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master, model share names"
             )
         found[name] = parameters
     return found

@@ -30,6 +30,7 @@ class Captured:
 
     def __init__(self, generator: Generator, plan: Plan, faders: Mapping[str, Tensor]) -> None:
         self.generator, self.plan, self.faders = generator, plan, faders
+        self.eased = False
         self.w: Tensor | None = None  # where graphs read the latent
         self.graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}  # bent or not -> graph, the picture it writes
 
@@ -39,7 +40,7 @@ class Captured:
     def render(self, latent: Latent, bend: Bend, **parameters: Tensor) -> Tensor:
         """The picture [3, H, W] of a latent."""
         found = self.graphs.get(bool(self.plan.active))
-        if found is None or self.w is None:
+        if found is None or self.w is None or self.eased:
             return self.generator.render(latent, bend, **parameters)
         graph, picture = found
         self.w.copy_(latent.w)
@@ -47,8 +48,8 @@ class Captured:
         return picture.clone()  # the next one is written to the same place
 
     def ease(self, *, noise: bool, fine: bool) -> None:
-        """Draw with less work from now on, and step by step: what was captured is something else."""
-        self.graphs.clear()
+        """Draw with less work from now on, and step by step meanwhile: what was captured is something else."""
+        self.eased = not (noise and fine)
         if isinstance(self.generator, Eases):
             self.generator.ease(noise=noise, fine=fine)
 

@@ -3,8 +3,8 @@
 import inspect
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from instrument.captured import Captured
 from instrument.checkpoints.files import read_checkpoint
 from instrument.document import Mistake, located, read, settled
 from instrument.faults import Faults
+from instrument.flow import ParameterFrame
 from instrument.ladder import STEPS, Eased, Ladder
 from instrument.model import Model, kind_of
 from instrument.packed import Packed
 from instrument.parameters import declared, unknown
 from instrument.patch import Bent, Patch
 from instrument.plugging import built
-from instrument.plugs import Eases, Executed, Generator, Walk
+from instrument.plugs import FASTEST, LIKELY, Eases, Executed, Generator, Walk
 from instrument.scene import Scene
 from instrument.show import Show
 from instrument.threads import other_threads
@@ -36,32 +37,93 @@ class Part:
     """A voice that has been checked, but for the faders that it will hang on."""
 
     name: str
+    path: Path
     generator: Generator
     walk: Walk
     slots: list[Slot]
 
-    def voice(self, packed: Packed, faults: Faults, eased: float | None) -> Voice:
-        """The voice, its parameters taken from `packed`; `eased` at so many frames a second, or as it is."""
-        plan = Plan(self.slots, packed.views, self.generator.layers(), faults.report)
-        own = declared(self.generator.render)
+
+class Casting:
+    """Makes the voices of a show. Those that play one model share what draws it; the same part is the same voice."""
+
+    def __init__(self, patch: Patch, show: Show) -> None:
+        self.patch, self.show = patch, show
+        self.parts: dict[tuple[Path, int, tuple[int, ...]], Part] = {}
+        self.voices: dict[Path, Voice] = {}
+
+    def part(self, name: str, where: str, supplied: Mapping[str, Any]) -> Part:
+        """The part of a model, with a walk from this seed and these anchors.
+
+        Raises Mistake naming what is wrong, and who named it. What the first model's network cannot be run by is a mistake;
+        another kind of network is then run by what is likely the fastest.
+        """
+        with located(where):
+            path = catalog.data("models", name)
+        key = path, supplied["seed"], supplied["anchors"]
+        if key not in self.parts:
+            there = next((part for part in self.parts.values() if part.path == path), None)
+            generator, slots = (there.generator, there.slots) if there else self.opened(name, where)
+            walk = built("walks", self.patch.walk, supplied, generator)
+            self.parts[key] = Part(name, path, generator, walk, slots)
+        return self.parts[key]
+
+    def opened(self, name: str, where: str) -> tuple[Generator, list[Slot]]:
+        generator = model(name, where, self.show.device)
+        slots = [slot(at, bent, generator) for at, bent in self.patch.bends.items()]
+        if isinstance(generator, Executed):
+            layers = {slot.layer for slot in slots}
+            try:
+                executor = generator.run_by(self.show.executor, layers)
+            except ValueError as error:
+                if not self.parts:
+                    raise Mistake(f"--executor: {name}: {error}") from error
+                executor = generator.run_by(LIKELY, layers)
+            log.debug("%s runs by %s", name, executor)
+        return generator, slots
+
+    def voice(self, part: Part, packed: Packed, faults: Faults) -> Voice:
+        """The voice of a part, its parameters taken from `packed`; live it is on a ladder, and captured on a GPU."""
+        if part.path not in self.voices:
+            self.voices[part.path] = self.new(part, packed, faults)
+        voice = self.voices[part.path]
+        return voice if voice.walk is part.walk else replace(voice, name=part.name, walk=part.walk)
+
+    def understudy(
+        self,
+        supplied: Mapping[str, Any],
+        packed: Packed,
+        faults: Faults,
+        at_rest: ParameterFrame,
+        name: str,
+        check: Callable[[], None],
+    ) -> Voice:
+        """The voice of a model on the shelf, warm; `check` raises once nobody waits for it any more.
+
+        There is no race in it, which would disturb the show that plays meanwhile, and be disturbed.
+        """
+        shelf = catalog.names("models")
+        if name not in shelf:
+            raise Mistake(f"/model/{name}: {unknown('model', name, shelf)}")
+        executor = LIKELY if self.show.executor == FASTEST else self.show.executor
+        another = Casting(self.patch, replace(self.show, executor=executor))
+        check()
+        voice = another.voice(another.part(name, f"/model/{name}", supplied), packed, faults)
+        for _ in range(3):
+            check()
+            voice.warm(at_rest, 1)
+        return voice
+
+    def new(self, part: Part, packed: Packed, faults: Faults) -> Voice:
+        plan = Plan(part.slots, packed.views, part.generator.layers(), faults.report)
+        own = declared(part.generator.render)
         faders = {name: view for name, view in packed.views["generator"].items() if name in own}
-        captured = Captured(self.generator, plan, faders) if eased and packed.device.is_cuda else None
-        generator = captured or self.generator
-        if eased:
-            steps = len(STEPS) - 1 if isinstance(self.generator, Eases) else 0
-            # of threads a processor alone has to choose the number
-            generator = Eased(generator, Ladder(eased, steps, other_threads if packed.device.is_cpu else lambda: False))
-        return Voice(self.name, generator, self.walk, plan, faders, captured)
-
-
-def cast(name: str, where: str, patch: Patch, show: Show, supplied: Mapping[str, Any]) -> Part:
-    """The part that a model takes in a patch. Raises Mistake naming what is wrong, and who named it."""
-    generator = model(name, where, show.device)
-    slots = [slot(at, bent, generator) for at, bent in patch.bends.items()]
-    if isinstance(generator, Executed):
-        with located("--executor"):
-            log.debug("%s runs by %s", name, generator.run_by(show.executor, {slot.layer for slot in slots}))
-    return Part(name, generator, built("walks", patch.walk, supplied, generator), slots)
+        if not self.show.live:
+            return Voice(part.name, part.generator, part.walk, plan, faders)
+        captured = Captured(part.generator, plan, faders) if packed.device.is_cuda else None
+        steps = len(STEPS) - 1 if isinstance(part.generator, Eases) else 0
+        # of threads a processor alone has to choose the number
+        ladder = Ladder(self.show.fps, steps, other_threads if packed.device.is_cpu else lambda: False)
+        return Voice(part.name, Eased(captured or part.generator, ladder), part.walk, plan, faders, captured)
 
 
 def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:

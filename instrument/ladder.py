@@ -94,6 +94,13 @@ class Ladder:
         self.look_anew()
         log.warning("pictures take %s: %s from now on", "too long" if by > 0 else "less time again", self.said)
 
+    def leave(self) -> None:
+        """Another model plays: what is being tried is no longer measured."""
+        if self.before is not None:
+            self.switch()
+            self.before = None
+        self.look_anew()
+
     def look_anew(self) -> None:
         """What was before says nothing of what is now."""
         self.eased = self.looked = 0.0
@@ -125,6 +132,11 @@ class Eased:
             return self.newest
         older, self.newest = self.newest, self.timed(lambda: self.generator.render(latent, bend, **parameters))
         return self.newest if older is None else torch.lerp(older, self.newest, 0.5)
+
+    def leave(self) -> None:
+        """Another model plays from now on."""
+        self.ladder.leave()
+        self.newest = None
 
     def timed(self, draw: Callable[[], Tensor]) -> Tensor:
         begun = time.perf_counter()

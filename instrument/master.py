@@ -19,7 +19,6 @@ class Master:
 
     def __init__(self, size: tuple[int, int] | None = None, framing: Framing = "fill") -> None:
         self.size, self.framing = size, framing
-        self.held: Tensor | None = None
         self.seen: Tensor | None = None  # as it was shown last, but for its level
         self.leaving: Tensor | None = None  # the picture that dissolves into those that come
         self.since, self.lasting = 0.0, 0.0  # seconds
@@ -42,10 +41,11 @@ class Master:
         """
         if self.size is None:
             self.size = image.shape[2], image.shape[1]  # from here on, whichever model plays: a film has one size
-        if self.held is None or freeze < 0.5:
+        if self.seen is None or freeze < 0.5:
             image = image.nan_to_num(0.0)  # or a blackout of what is not a number would be grey
-            self.held = framed(image, self.size, self.framing)
-        self.seen = self.dissolved(self.held, now)
+            self.seen = self.dissolved(framed(image, self.size, self.framing), now)
+        elif self.leaving is not None:  # frozen on the way: from here it goes on
+            self.leaving, self.since = self.seen, now
         return torch.lerp(torch.full_like(self.seen, -1), self.seen, level)
 
     def dissolved(self, image: Tensor, now: float) -> Tensor:

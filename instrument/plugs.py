@@ -111,7 +111,7 @@ class Generator(Space, Protocol):
         ...
 
 
-FASTEST = "fastest"  # executor: the one that a race finds
+FASTEST, LIKELY = "fastest", "likely"  # executors: the one that a race finds; the one it would, so far as is known
 
 
 @runtime_checkable
@@ -119,8 +119,9 @@ class Executed(Protocol):
     """A generator that several executors can run: float32, which is exact, and quicker ones."""
 
     def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
-        """From now on draw by this executor, or by the `fastest`; answers its name. ValueError if there is none such.
+        """From now on draw by this executor, the `fastest` or what is `likely` it; answers its name.
 
+        Raises ValueError if there is none such.
         Bends act at `layers` alone; None is at any.
         """
         ...

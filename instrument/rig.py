@@ -20,7 +20,7 @@ from instrument.parameters import unknown
 from instrument.plugs import Closed, Hears, Input, Modulator
 from instrument.queued import Port
 from instrument.scene import Scene
-from instrument.threads import draw_on, settle
+from instrument.threads import settle
 from instrument.voice import ASKED, Understudies, Voice
 
 log = logging.getLogger("phosphene")
@@ -34,8 +34,8 @@ class Rig:
     """Everything a show needs, plugged together; each plug's faults stay its own.
 
     A plug that raises is reported once and its last good result is used: no events, the old signal, the old latent, the
-    old picture. `cues` are scenes to fade to when a signal is struck; `cued` holds the voices of those that name a model,
-    by the scene's name, and `understudies` makes others that are asked for.
+    old picture. `cues` are scenes to fade to when a signal is struck; `cued` are the voices that they bring, if they do,
+    and `understudies` makes others that are asked for.
     """
 
     inputs: Mapping[str, Input]
@@ -59,15 +59,20 @@ class Rig:
         """Make every voice's first pictures, which nobody sees. Raises what a part raises; of a bend, ValueError naming it."""
         parameters = self.at_rest()
         self.packed.write(parameters)
-        for voice in [*self.cued.values(), self.voice]:
+        for voice in self.voices():
             voice.warm(parameters)
         assert self.voice.image is not None
         _ = Frame(self.mastered(START, self.voice.image, parameters), START).pixels
 
     def settle(self, fps: float) -> None:
         """Find on how many threads of the processor each voice is to draw."""
-        for voice in [*self.cued.values(), self.voice]:
+        for voice in self.voices():
             voice.threads = settle(partial(voice.warm, self.at_rest(), 1), fps)
+
+    def voices(self) -> list[Voice]:
+        """Those that are there before the show, each once, the one that begins last."""
+        others = {id(voice): voice for voice in self.cued.values() if voice is not self.voice}
+        return [*others.values(), self.voice]
 
     def at_rest(self) -> ParameterFrame:
         """Every parameter before anything is heard."""
@@ -93,7 +98,7 @@ class Rig:
         heard = self.heard
         heard.begin()
         for event in events:
-            if not (self.matrix.hear(event) or event.address.startswith(ASKED)):
+            if not self.matrix.hear(event):
                 heard.take(event.address, event.value)
                 self.wonder(event.address)
         parameters = self.last_parameters or self.matrix.resolve(tick, Signals({}, frozenset()))
@@ -107,23 +112,27 @@ class Rig:
         for signal, scene in self.cues.items():
             if signal in heard.struck:
                 self.matrix.fade(scene.rest, scene.fade, tick.time)
-                if scene.name in self.cued:
-                    self.take_up(self.cued[scene.name], tick, min(scene.fade, CHANGE))
+                if signal in self.cued:
+                    self.take_up(self.cued[signal], tick, min(scene.fade, CHANGE))
+                    if self.understudies:
+                        self.understudies.forget()
         return Signals(heard.now, frozenset(heard.struck))
 
     def take_up(self, voice: Voice, tick: Tick, seconds: float) -> None:
         """Play this voice from now on; the picture of the one before dissolves into its."""
         if voice is self.voice:
             return
-        log.info("%s plays.", voice.name)
+        self.voice.leave()
         self.voice = voice
-        draw_on(voice.threads)
+        voice.begin()
         self.master.dissolve(tick.time, seconds)
 
     def wonder(self, address: str) -> None:
         """Say once of an OSC address that it moves nothing: whoever sends it would wait for something to happen."""
         path = address.removeprefix("osc/")
-        if path == address or address in self.heard.named or path in self.puzzling or len(self.puzzling) == PUZZLES:
+        if path == address or address.startswith(ASKED) or address in self.heard.named:
+            return
+        if path in self.puzzling or len(self.puzzling) == PUZZLES:
             return
         self.puzzling.add(path)
         if path in self.matrix.index:

@@ -1,10 +1,10 @@
 """Voices: a model with its walk and its bends, ready to play; and how another one is made while the show goes on."""
 
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,13 +14,15 @@ from instrument.bend import Plan
 from instrument.captured import Captured
 from instrument.document import Mistake
 from instrument.flow import START, Event, Latent, ParameterFrame
+from instrument.ladder import Eased
 from instrument.plugs import Generator, Walk
+from instrument.threads import draw_on
 
 log = logging.getLogger("phosphene")
 
 ASKED = "osc/model/"  # an event so named asks for a model: /model/liquid
-KEPT, WAITING = 4, 4  # models that were asked for and stay in memory; that may be asked for at once
-PATIENCE = 5.0  # seconds that the end of a show waits for one that is being made
+KEPT = 4  # models that were asked for and stay in memory
+PUZZLES = 32  # mistakes that are said; a stranger may send any number
 
 
 @dataclass
@@ -41,6 +43,17 @@ class Voice:
     image: Tensor | None = None
     threads: int | None = None
 
+    def begin(self) -> None:
+        """Play from now on."""
+        draw_on(self.threads)
+
+    def leave(self) -> None:
+        """Play no more for now; how many threads were found best is kept."""
+        if isinstance(self.generator, Eased):
+            self.generator.leave()
+        if self.threads is not None:
+            self.threads = torch.get_num_threads()
+
     def draw(self, latent: Latent, parameters: ParameterFrame) -> Tensor:
         """The picture [3, h, w] of a latent, with this frame's bends in place."""
         self.plan.update(parameters)
@@ -60,20 +73,28 @@ class Voice:
             self.captured.capture(self.latent, parameters)
 
 
+class Stopped(Exception):
+    """The show has ended meanwhile."""
+
+
 class Understudies:
     """Voices that are asked for by their model's name while the show plays, and taken up between frames.
 
-    `known` are there already; `make` makes another, warm. Live it does so in a thread of its own while the show goes on,
-    and the last one asked for wins; offline at once, so that a rendering is the same every time. One that cannot be made is
-    said, and changes nothing.
+    `known` are there already; `make` makes another, warm, and is told how to learn that the show has ended. Live it does so
+    in a thread of its own while the show goes on, the one asked for last first; one that cannot be made is said, and changes
+    nothing. Offline it is made at once, so that a rendering is the same every time, and a mistake ends it.
     """
 
-    def __init__(self, make: Callable[[str], Voice], live: bool, known: Iterable[Voice] = ()) -> None:
+    def __init__(
+        self, make: Callable[[str, Callable[[], None]], Voice], live: bool, known: Iterable[Voice] = ()
+    ) -> None:
         self.make, self.live = make, live
         self.known = {voice.name: voice for voice in known}
         self.made: dict[str, Voice] = {}
-        self.asked: queue.Queue[str | None] = queue.Queue(WAITING)
-        self.wanted: str | None = None
+        self.asked: tuple[str, ...] = ()  # the newest last; replaced whole, because two threads read it
+        self.failed: deque[str] = deque()
+        self.said: set[str] = set()
+        self.woken, self.ended = threading.Event(), threading.Event()
         self.worker: threading.Thread | None = None
 
     def hear(self, event: Event) -> bool:
@@ -86,54 +107,75 @@ class Understudies:
 
     def want(self, name: str) -> None:
         """Ask for a model."""
-        if "/" in name or "\\" in name or name.startswith("."):
-            log.warning("/model/%s: a model is asked for by its name", name)
-            return
-        self.wanted = name
+        self.asked = (*(other for other in self.asked if other != name), name)[-KEPT:]
         if self.find(name):
             return
         if not self.live:
-            self.prepare(name)
-            return
-        if self.worker is None:
-            self.worker = threading.Thread(target=self.work, name="understudies", daemon=True)
-            self.worker.start()
-        if name not in self.asked.queue and not self.asked.full():
-            self.asked.put(name)
-
-    def close(self) -> None:
-        """Wait for one that is being made, and make no more."""
-        if self.worker is not None:
-            with suppress(queue.Full):
-                self.asked.put(None, timeout=PATIENCE)
-            self.worker.join(PATIENCE)
-
-    def work(self) -> None:
-        while (name := self.asked.get()) is not None:
-            if self.find(name) is None:
-                self.prepare(name)
-
-    def prepare(self, name: str) -> None:
-        try:
             with torch.inference_mode():
-                voice = self.make(name)
-        except Mistake as mistake:
-            log.warning("%s; the show goes on as it is", mistake)
-        except Exception as error:
-            log.warning("/model/%s: %s: %s; the show goes on as it is", name, type(error).__name__, error)
-            log.debug("the fault of %s", name, exc_info=error)
-        else:
-            self.made[name] = voice
-            while len(self.made) > KEPT:
-                self.made.pop(next(iter(self.made)))
+                self.made[name] = self.make(name, self.check)
+            return
+        self.woken.set()
+        if self.worker is None:
+            self.worker = threading.Thread(target=self.work, name="understudies")
+            self.worker.start()
+
+    def forget(self) -> None:
+        """Nothing that was asked for is wanted any more."""
+        self.asked = ()
+
+    def ready(self) -> Voice | None:
+        """The voice that was asked for last, once it is made; of those that could be made."""
+        while self.failed:
+            name = self.failed.popleft()
+            self.asked = tuple(other for other in self.asked if other != name)
+            self.woken.set()  # perhaps for the one before it
+        voice = self.find(self.asked[-1]) if self.asked else None
+        if voice is not None:
+            self.asked = ()
+            self.keep(voice)
+        return voice
+
+    def keep(self, voice: Voice) -> None:
+        """Of those that have played, the last few stay."""
+        if self.made.pop(voice.name, None):
+            self.made[voice.name] = voice
+        while len(self.made) > KEPT:
+            self.made.pop(next(iter(self.made)))
 
     def find(self, name: str) -> Voice | None:
         """The voice of a model, if it is there."""
         return self.known.get(name) or self.made.get(name)
 
-    def ready(self) -> Voice | None:
-        """The voice that was asked for last, once it is made."""
-        voice = self.find(self.wanted) if self.wanted else None
-        if voice is not None:
-            self.wanted = None
-        return voice
+    def close(self) -> None:
+        """Make no more; one that is being made is left at its next step."""
+        self.ended.set()
+        self.woken.set()
+        if self.worker is not None:
+            self.worker.join()
+
+    def check(self) -> None:
+        if self.ended.is_set():
+            raise Stopped
+
+    def work(self) -> None:
+        while not self.ended.is_set():
+            self.woken.wait()
+            self.woken.clear()
+            name = self.asked[-1] if self.asked else None
+            if name is not None and self.find(name) is None and name not in self.failed:
+                self.prepare(name)
+                self.woken.set()  # another may have been asked for
+
+    def prepare(self, name: str) -> None:
+        try:
+            with torch.inference_mode():
+                self.made[name] = self.make(name, self.check)
+        except Stopped:
+            return
+        except Exception as error:
+            said = str(error) if isinstance(error, Mistake) else f"/model/{name}: {type(error).__name__}: {error}"
+            if said not in self.said and len(self.said) < PUZZLES:
+                self.said.add(said)
+                log.warning("%s; the show goes on as it is", said)
+                log.debug("the fault of %s", name, exc_info=error)
+            self.failed.append(name)

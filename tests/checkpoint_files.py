@@ -119,7 +119,11 @@ def nvidia(network, weights, protocol=4, **changes):
         blocks[f"b{r}"] = Persistent("SynthesisBlock", own, buffers, parts, architecture=network.architecture)
     said = {"z_dim": network.z_dim, "c_dim": network.classes, "w_dim": network.w_dim}
     said |= {"img_resolution": network.resolution, "img_channels": network.colours, **changes.get("whole", {})}
-    parts = {"synthesis": Persistent("SynthesisNetwork", {}, {}, blocks), "mapping": mapping}
+    parts = {
+        "synthesis": Persistent("SynthesisNetwork", {}, {}, blocks),
+        "mapping": mapping,
+        **changes.get("parts", {}),
+    }
     whole = Persistent("Generator", {}, {}, parts, **said)
     with stand_ins() as made:
         held = {"G": None, "G_ema": whole, "training_set_kwargs": made["dnnlib.util"].EasyDict(path="/home/someone")}

@@ -505,3 +505,20 @@ def read_or_refused(file):
         assert {name: tuple(value.shape) for name, value in model.weights.items()} == model.network.shapes()
     with contextlib.suppress(ValueError):
         outline(file)
+
+
+def test_what_holds_itself_is_outlined_to_an_end(tmp_path):
+    (tmp_path / "net.pkl").write_bytes(b"\x80\x02}q\x01X\x08\x00\x00\x00_modulesh\x01s.")
+    assert outline(tmp_path / "net.pkl") == ["1 things"]
+
+
+def test_parts_that_share_parts_are_refused_at_once(tmp_path):
+    """Each of six levels holds the one below sixty times: a small file, and thousands of millions of parts."""
+    network, weights = tiny(), random_weights(tiny())
+    part = checkpoint_files.Persistent("Leaf")
+    for _ in range(6):
+        part = checkpoint_files.Persistent("Nest", parts={f"p{number}": part for number in range(60)})
+    content = checkpoint_files.nvidia(network, weights, parts={"extra": part})
+    begun = time.monotonic()
+    assert "more than any network has" in refused(tmp_path, content)
+    assert time.monotonic() - begun < 10

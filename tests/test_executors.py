@@ -162,6 +162,16 @@ def test_compiled_bends_act_at_the_layers_it_was_made_for_and_change_all_that_fo
 
 
 @needs_openvino
+def test_compiled_faders_as_they_come_from_a_show_are_read_as_they_are():
+    """Noise of one strength for all layers is one number seen many times, which has to be laid out for it."""
+    plan, styles = prepared(tiny(64, 512, 32))
+    run, loose = Compiled(plan, {"b8.conv0", "b32.conv1"}, torch.float32), torch.tensor(1.0).expand(plan.noisy)
+    told = run(styles, loose.clone(), untouched)
+    for _ in range(50):
+        assert torch.equal(run(styles, loose, lambda layer, x: x.clone()), told)
+
+
+@needs_openvino
 def test_compiled_a_picture_stays_when_the_next_is_drawn():
     plan, styles = prepared(tiny(), 2)
     run, strength = Compiled(plan, ()), torch.ones(plan.noisy)
@@ -244,11 +254,14 @@ def test_what_won_is_remembered_for_this_network_and_no_other(monkeypatch, tmp_p
     layers, other = tiny(16).shapes(), tiny(32).shapes()
     for item in (layers, layers, other):
         assert race.fastest(ways, print, item, CPU) == ("short", 2)
-    assert runs == [["exact", "short"]] * 2
+    assert runs == [["exact", "short"]] * 2, "once for each network"
+    assert race.fastest({**ways, "newer": lambda: 3}, print, layers, CPU) == ("short", 2) and len(runs) == 3
+    assert race.chosen("likely", {"exact": lambda: 1, "other": lambda: 4}, print, layers, CPU) == ("other", 4)
+    assert race.chosen("likely", ways, print, layers, CPU) == ("short", 2)
     memory = tmp_path / "phosphene" / "executors.json"
     assert set(json.loads(memory.read_text()).values()) == {"short"}
     memory.write_text("[broken")
-    assert race.fastest(ways, print, layers, CPU)[0] == "short" and len(runs) == 3
+    assert race.fastest(ways, print, layers, CPU)[0] == "short" and len(runs) == 4
 
 
 @pytest.fixture(params=["stylegan2", "stylegan3"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from parts import CPU, tiny, write_model
 
-from instrument import ladder, threads
+from instrument import ladder
 from instrument.flow import Latent
 from instrument.generators.stylegan2 import Generator
 from instrument.ladder import LATE, LONGEST, PATIENCE, STEPS, Eased, Ladder
@@ -113,6 +113,15 @@ def test_where_that_is_slower_it_goes_back_and_the_picture_gives_way():
     assert (steps.step, machine.on) == (1, 0)
 
 
+def test_a_trial_that_another_model_ends_is_undone():
+    machine = Threads(5 / FPS, 0.6 / FPS)
+    steps = Ladder(FPS, switch=machine.switch)
+    machine.play(steps, 2.1)
+    assert machine.on == 1
+    steps.leave()
+    assert machine.on == 0 and steps.before is None
+
+
 # --- what it does to pictures
 
 
@@ -136,7 +145,6 @@ class Counted:
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(threads, "ALL", 1)
     monkeypatch.setattr(ladder.time, "perf_counter", lambda: now[0])
     return now
 

@@ -41,6 +41,25 @@ def test_frozen_it_holds_the_picture_and_still_dims_it():
     assert torch.equal(master(second, level=ONE, freeze=0.49), second)
 
 
+def test_frozen_while_one_picture_dissolves_into_another_it_holds_what_is_seen_and_goes_on_from_there():
+    master, flat = Master(), torch.ones(3, 4, 4)
+    master(flat * 0.5, 0.0, level=ONE, freeze=0.0)
+    master.dissolve(0.0, 1.0)
+    seen = master(flat * -0.5, 0.25, level=ONE, freeze=0.0)
+    assert torch.allclose(seen, flat * 0.25)
+    for now in (0.5, 0.9, 2.0):
+        assert torch.equal(master(flat * -0.5, now, level=ONE, freeze=1.0), seen)
+    assert torch.allclose(master(flat * -0.5, 2.5, level=ONE, freeze=0.0), flat * -0.125)
+    assert torch.equal(master(flat * -0.5, 3.1, level=ONE, freeze=0.0), flat * -0.5)
+
+
+def test_a_picture_of_another_size_is_framed_as_the_first_was():
+    master = Master()
+    master(picture(8, 8), level=ONE, freeze=0.0)
+    master.dissolve(0.0, 1.0)
+    assert master(picture(16, 16), 0.5, level=ONE, freeze=0.0).shape == (3, 8, 8)
+
+
 def test_frozen_from_the_start_it_holds_the_first_picture():
     master, first = Master(), picture(8, 8)
     assert torch.equal(master(first, level=ONE, freeze=1.0), first)

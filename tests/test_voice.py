@@ -9,6 +9,7 @@ import pytest
 from parts import CPU, Paint, Script, ScriptedWalk, events, frame_of, rig_of, tiny, write_model
 from virtual_display import until
 
+from instrument.__main__ import command_line
 from instrument.assemble import assemble
 from instrument.bend import Plan
 from instrument.clock import Virtual
@@ -21,7 +22,7 @@ from instrument.rig import CHANGE
 from instrument.scene import Scene
 from instrument.show import Show
 from instrument.take import Recorder, read_take
-from instrument.voice import KEPT, Understudies, Voice
+from instrument.voice import KEPT, PUZZLES, Understudies, Voice
 
 WAVES = Path(__file__).parent / "golden" / "stylegan3_r_32.pkl"
 PATCH = """
@@ -39,7 +40,7 @@ layer = "b8.conv0"
 """
 
 
-def voice_of(name="other", level=-0.5):
+def voice_of(name="other", check=None, level=-0.5):
     """A voice whose picture is flat."""
     return Voice(name, Paint(), ScriptedWalk(level), Plan((), {}, Paint().layers(), pytest.fail), {})
 
@@ -67,7 +68,7 @@ def test_offline_it_is_made_at_once_and_the_picture_dissolves_into_its():
 def test_a_button_that_is_let_go_of_asks_for_nothing_and_a_stroke_does():
     made = []
 
-    def make(name):
+    def make(name, check):
         made.append(name)
         return voice_of(name)
 
@@ -79,7 +80,7 @@ def test_a_button_that_is_let_go_of_asks_for_nothing_and_a_stroke_does():
 def test_live_the_show_goes_on_until_it_is_ready_and_then_says_so_to_the_take():
     ready = threading.Event()
 
-    def make(name):
+    def make(name, check):
         assert ready.wait(30)
         return voice_of(name)
 
@@ -94,38 +95,94 @@ def test_live_the_show_goes_on_until_it_is_ready_and_then_says_so_to_the_take():
     assert not rig.understudies.worker.is_alive()
 
 
-def test_live_the_last_one_asked_for_is_the_one_that_plays():
-    gate = threading.Event()
+@pytest.fixture
+def slowly():
+    """A maker that waits for `gate`, and notes what it makes; names with a question mark cannot be made."""
+    gate, made = threading.Event(), []
 
-    def make(name):
-        assert gate.wait(30)
+    def make(name, check):
+        made.append(name)
+        while not gate.wait(0.01):
+            check()
+        if name.endswith("?"):
+            raise Mistake(f"/model/{name}: no model {name!r}")
         return voice_of(name)
 
-    rig = asking(events(("osc/model/a", 1.0), ("osc/model/b", 1.0)), [], make=make, live=True)
-    frame_of(rig, 0)
+    make.gate, make.made = gate, made
+    yield make
     gate.set()
-    until(lambda: rig.understudies.find("b") is not None, 30)
-    frame_of(rig, 1)
-    assert rig.voice.name == "b"
+
+
+def settled(rig):
+    """Wait until everything that was asked for is made or has failed, taking up what is ready."""
+    until(lambda: frame_of(rig, 1) and not rig.understudies.asked, 30)
+
+
+def test_live_the_last_one_asked_for_is_the_one_that_plays_and_what_it_overtook_is_not_made(slowly):
+    rig = asking(events(*((f"osc/model/{name}", 1.0) for name in "abcdefgh")), [], make=slowly, live=True)
+    frame_of(rig, 0)
+    slowly.gate.set()
+    settled(rig)
+    assert rig.voice.name == "h" and len(slowly.made) <= 2
     rig.close()
 
 
-def test_one_that_cannot_be_made_is_said_and_the_show_goes_on(caplog):
-    def make(name):
-        raise Mistake("/model/othr: no model 'othr'; did you mean 'other'?") if name == "othr" else OSError("torn")
+def test_live_after_a_name_that_cannot_be_had_the_one_before_it_plays(slowly, caplog):
+    rig = asking(events(("osc/model/right", 1.0), ("osc/model/typo?", 1.0)), [], make=slowly, live=True)
+    frame_of(rig, 0)
+    slowly.gate.set()
+    settled(rig)
+    assert rig.voice.name == "right"
+    assert caplog.messages == ["/model/typo?: no model 'typo?'; the show goes on as it is"]
+    rig.close()
 
-    rig = asking(events(("osc/model/othr", 1)), events(("osc/model/x", 1)), events(("osc/model/../y", 1)), make=make)
-    assert levels(rig, 0, 1, 2) == [0.5] * 3
-    assert caplog.messages == [
-        "/model/othr: no model 'othr'; did you mean 'other'?; the show goes on as it is",
-        "/model/x: OSError: torn; the show goes on as it is",
-        "/model/../y: a model is asked for by its name",
-    ]
+
+def test_a_cue_calls_off_what_was_asked_for_before_it(slowly):
+    script = [events(("osc/model/asked", 1.0)), events(("key/1", 1.0)), []]
+    rig = asking(*script, make=slowly, live=True)
+    rig.cues, rig.cued = {"key/1": Scene("x", fade=0.0)}, {"key/1": voice_of("cued")}
+    frame_of(rig, 0)
+    frame_of(rig, 1)
+    slowly.gate.set()
+    until(lambda: rig.understudies.find("asked") is not None, 30)
+    frame_of(rig, 2)
+    assert rig.voice.name == "cued"
+    rig.close()
+
+
+def test_a_show_that_ends_meanwhile_waits_for_nothing(slowly):
+    rig = asking(events(("osc/model/never", 1.0)), [], make=slowly, live=True)
+    frame_of(rig, 0)
+    until(lambda: slowly.made == ["never"], 30)
+    rig.close()
+    assert not rig.understudies.worker.is_alive() and rig.understudies.find("never") is None
+
+
+def test_mistakes_are_said_once_and_only_so_many(slowly, caplog):
+    slowly.gate.set()
+    rig = asking([], make=slowly, live=True)
+    for number in range(3 * PUZZLES):
+        for _ in range(2):
+            rig.understudies.want(f"{number}?")
+            settled(rig)
+    assert len(caplog.messages) == PUZZLES == len(set(caplog.messages))
+    rig.close()
+
+
+def test_offline_one_that_cannot_be_made_ends_the_rendering():
+    def make(name, check):
+        raise Mistake("/model/othr: no model 'othr'; did you mean 'other'?")
+
+    rig = asking(events(("osc/model/othr", 1)), make=make)
+    with pytest.raises(Mistake, match="did you mean 'other'"):
+        frame_of(rig, 0)
 
 
 def test_what_was_made_stays_and_so_do_only_a_few():
     made = []
-    voices = Understudies(lambda name: made.append(name) or voice_of(name), live=False, known=[voice_of("first")])
+    voices = Understudies(
+        lambda name, check: made.append(name) or voice_of(name), live=False, known=[voice_of("first")]
+    )
     for name in ("first", *"abcdef", "f", "first", "a"):
         voices.want(name)
         assert voices.ready().name == name
@@ -176,7 +233,7 @@ def played(rig, frames=12, take=None):
 def test_a_cue_brings_the_model_of_its_scene_in_its_very_frame(folder):
     script = [[], events(("key/2", 1)), [], events(("key/1", 1), ("key/2", 0)), []]
     names, frames = played(show_of(folder, script, live=False))
-    assert names == ["one"] + ["two"] * 11, "a scene that names no model plays on with the one that is there"
+    assert names == ["one"] + ["two"] * 2 + ["one"] * 9, "a scene that names no model brings the show's own"
     assert {frame.shape for frame in frames} == {(16, 16, 3)}, "a film has one size"
 
 
@@ -213,9 +270,9 @@ def test_a_take_has_a_model_that_was_asked_for_where_it_was_seen(folder):
 
 
 def test_a_network_of_another_kind_plays_with_what_the_show_can_move_of_it(folder):
-    (folder / "wave.pkl").write_bytes(WAVES.read_bytes())
-    rig = show_of(folder, [events(("osc/model/wave.pkl", 1), ("osc/generator/truncation", 0.3)), []], live=False)
-    assert set(played(rig)[0]) == {"wave.pkl"}
+    assert command_line(["import", str(WAVES), "-o", "models/wave"]) == 0
+    rig = show_of(folder, [events(("osc/model/wave", 1), ("osc/generator/truncation", 0.3)), []], live=False)
+    assert set(played(rig)[0]) == {"wave"}
     assert set(rig.voice.faders) == {"truncation"}
 
 
@@ -226,3 +283,33 @@ def test_what_only_a_cued_model_has_can_be_moved_from_the_start(folder):
     assert rig.voice.faders.keys() == {"truncation", "noise"}
     played(rig)
     assert rig.voice.faders.keys() == {"truncation", "turn", "x", "y"}
+
+
+def test_cues_of_one_model_share_its_network_and_each_has_its_walk(folder):
+    (folder / "scenes" / "again.toml").write_text('model = "two"\nseed = 10\n')
+    (folder / "scenes" / "path.toml").write_text('model = "models/two"\nseed = 9\n')
+    more = '"key/3" = "again"\n"key/4" = "scenes/path.toml"\n[outputs'
+    (folder / "patch.toml").write_text(PATCH.replace("[outputs", more))
+    rig = show_of(folder, [[]])
+    two, again, path = (rig.cued[f"key/{number}"] for number in (2, 3, 4))
+    assert two.generator is again.generator and two.walk is not again.walk
+    assert path is not rig.voice and path.generator.z_dim == 12, "cued by its path"
+    assert rig.cued["key/1"] is rig.voice
+
+
+def test_where_no_cue_names_a_model_cues_leave_it_alone(folder):
+    (folder / "scenes" / "other.toml").write_text("fade = 0.0\n")
+    names, _ = played(show_of(folder, [events(("osc/model/two", 1)), events(("key/1", 1)), []], live=False))
+    assert set(names) == {"two"}
+
+
+def test_a_song_s_rendering_loads_no_model_that_no_key_can_bring(folder):
+    (folder / "scenes" / "other.toml").write_text('model = "tow"\n')
+    patch = replace(read_patch(folder / "patch.toml"), inputs={})
+    assert assemble(patch, Scene("x"), Show(device=CPU, live=False)).cued == {}
+
+
+def test_a_name_for_models_is_no_name_for_a_bend(folder):
+    (folder / "patch.toml").write_text(PATCH.replace("bends.kick", "bends.model"))
+    with pytest.raises(Mistake, match="the name 'model' is taken"):
+        show_of(folder, [[]])

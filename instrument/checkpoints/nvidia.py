@@ -3,8 +3,10 @@
 They hold every part of a network with all its attributes, so nothing is guessed: what a layer does is read off the layer.
 """
 
+import itertools
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from instrument.checkpoints.arrays import Stored
@@ -14,7 +16,7 @@ from instrument.model import Model, Network, check_shapes
 from instrument.networks.stylegan2 import StyleGAN2
 from instrument.networks.stylegan3 import Filtered, StyleGAN3, Waves
 
-DEEPEST = 8  # parts within parts
+DEEPEST, MANY = 8, 1000  # parts within parts, and parts in all; a network at 1024 px has about 100
 
 
 class Part:
@@ -56,10 +58,11 @@ class Part:
         if found != told and not near:
             raise Unreadable(f"{self.place}: {name} is {str(found)[:50]!r}; only {told!r} is known here")
 
-    def tensors(self, depth: int = 0) -> dict[str, Stored]:
+    def tensors(self, depth: int = 0, visits: Iterator[int] | None = None) -> dict[str, Stored]:
         """Every number of it that is kept, by its place within."""
-        if depth > DEEPEST:
-            raise Unreadable(f"{self.place}: parts within parts, deeper than any network's")
+        visits = visits or itertools.count()
+        if depth > DEEPEST or next(visits) > MANY:
+            raise Unreadable(f"{self.place}: parts within parts, more than any network has")
         passing = self.module.state.get("_non_persistent_buffers_set") or ()
         found = {**self.held("_parameters"), **self.held("_buffers")}
         found = {name: value for name, value in found.items() if name not in passing}
@@ -67,7 +70,7 @@ class Part:
             if not isinstance(value, Stored):
                 raise Unreadable(f"{self.place}.{name} is no tensor")
         for child in self.parts:
-            inner = self.part(child).tensors(depth + 1)
+            inner = self.part(child).tensors(depth + 1, visits)
             found |= {f"{child}.{name}": value for name, value in inner.items()}
         return found
 

@@ -35,14 +35,14 @@ def described(thing: Any, place: str = "", depth: int = 0) -> list[str]:
     return [f"{said}{thing if plain else type(thing).__name__}"]
 
 
-def inside(held: Any, depth: int) -> list[str]:
-    if not isinstance(held, dict) or depth > DEEPEST:
+def inside(held: Any, depth: int, nested: int = 0) -> list[str]:
+    if not isinstance(held, dict) or depth + nested > DEEPEST:
         return []
     lines: list[str] = []
     for name, value in held.items():
         if name in PARTS:
             there = value.items() if isinstance(value, dict) else ()
-            lines += inside({key: item for key, item in there if item is not None}, depth)
+            lines += inside({key: item for key, item in there if item is not None}, depth, nested + 1)
         elif name not in HOUSEKEEPING and not str(name).startswith("_"):
             lines += described(value, str(name)[:60], depth)
         if len(lines) > MANY:

@@ -21,7 +21,7 @@ from instrument import catalog, options
 from instrument.checkpoints.files import read_checkpoint
 from instrument.checkpoints.outline import outline
 from instrument.commands.models import size, speed
-from instrument.document import Mistake
+from instrument.document import Mistake, located
 from instrument.files import whole
 from instrument.images import sheet, write_jpeg
 from instrument.latent.paths import normal
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write(args: argparse.Namespace, model: Model, made: NDArray[np.uint8]) -> None:
-    args.output.mkdir(parents=True, exist_ok=True)
+    with located("-o"):
+        args.output.mkdir(parents=True, exist_ok=True)
     with args.file.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     about = {

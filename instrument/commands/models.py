@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from instrument import catalog
+from instrument.document import Mistake
 from instrument.model import Network, read_network
 from instrument.networks.stylegan3 import StyleGAN3
 
@@ -31,6 +32,8 @@ def described(folder: Path) -> list[str]:
     """A model in a few lines, or the one that says what is wrong with it."""
     try:
         network = read_network(folder / "model.toml")
+        if not (folder / "weights.safetensors").is_file():
+            raise Mistake(f"{folder}: has no weights.safetensors")
     except ValueError as error:
         return [str(error)]
     preview = folder / "preview.jpg"

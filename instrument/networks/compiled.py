@@ -5,15 +5,16 @@ what lies between two cuts is compiled as one piece.
 """
 
 import math
-import threading
 from collections.abc import Collection, Iterator
 from functools import cache
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from instrument import threads
 from instrument.networks.lean import Lean
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
@@ -52,7 +53,7 @@ class Compiled:
         self.options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == torch.bfloat16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads.ALL,
         }
         whole = len(plan.blocks), True
         self.begun, self.forms = {whole}, {whole: self.pieces(*whole)}
@@ -67,7 +68,7 @@ class Compiled:
         form = stages or len(self.plan.blocks), noise is not None
         if form not in self.begun:
             self.begun.add(form)
-            threading.Thread(target=self.add, args=form, name="compiling").start()
+            Thread(target=self.add, args=form, name="compiling").start()
         if fresh or len(styles) > 1 or form not in self.forms:
             return self.lean(styles, noise, bend, fresh, stages)
         maps = {"styles": styles} if noise is None else {"styles": styles, "noise": noise}
@@ -94,9 +95,10 @@ class Piece:
 
     def __call__(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
         """What it makes of these, by name; it is overwritten by the next call."""
-        for i, name in enumerate(self.takes):
-            given = openvino.Tensor(maps[name].float().contiguous().numpy(), shared_memory=True)
-            self.request.set_input_tensor(i, given)
+        # kept by us until it is done: OpenVINO is handed places in memory, and keeps nothing there alive
+        given = [maps[name].float().contiguous() for name in self.takes]
+        for i, numbers in enumerate(given):
+            self.request.set_input_tensor(i, openvino.Tensor(numbers.numpy(), shared_memory=True))
         self.request.infer()
         return {name: torch.from_numpy(self.request.get_output_tensor(i).data) for i, name in enumerate(self.makes)}
 

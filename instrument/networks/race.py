@@ -8,7 +8,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -16,9 +16,10 @@ from typing import TypeVar
 import torch
 from platformdirs import user_cache_path
 
+from instrument import threads
 from instrument.files import whole
 from instrument.parameters import unknown
-from instrument.plugs import FASTEST
+from instrument.plugs import FASTEST, LIKELY
 
 T = TypeVar("T")
 log = logging.getLogger("phosphene")
@@ -44,9 +45,11 @@ def chosen(
     layers: Mapping[str, object],
     device: torch.device,
 ) -> tuple[str, T]:
-    """The way that was asked for by its name, or the `fastest`. Raises ValueError naming what there is."""
+    """The way that was asked for by its name, the `fastest`, or what is `likely` to be it. ValueError names what there is."""
     if asked == FASTEST:
         return fastest(ways, trial, layers, device)
+    if asked == LIKELY:
+        asked = remembered(memory()).get(of(layers, ways, device), list(ways)[-1])
     if asked not in ways:
         raise ValueError(f"on this {device.type} there is {unknown('executor', asked, [*ways, FASTEST])}")
     return asked, ways[asked]()
@@ -62,18 +65,22 @@ def fastest(
 
     A `trial` makes a picture with what a way makes; `layers` are what networks are told apart by.
     """
-    memory, key = user_cache_path("phosphene") / "executors.json", of(layers, device)
-    known = remembered(memory)
+    known, key = remembered(memory()), of(layers, ways, device)
     if known.get(key) not in ways:
         known[key] = raced({name: make() for name, make in ways.items()}, trial, device)
-        remember(memory, known)
+        remember(memory(), known)
     return known[key], ways[known[key]]()
 
 
-def of(layers: Mapping[str, object], device: torch.device) -> str:
-    """What a race was run on: the network's shape, the device, the version of torch."""
+def memory() -> Path:
+    """The file that races are remembered in."""
+    return user_cache_path("phosphene") / "executors.json"
+
+
+def of(layers: Mapping[str, object], ways: Iterable[str], device: torch.device) -> str:
+    """What a race was run on: the network's shape, the ways there were, the device, the version of torch."""
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    said = [layers, card, platform.node(), torch.__version__, torch.get_num_threads()]
+    said = [layers, list(ways), card, platform.node(), torch.__version__, threads.ALL]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
@@ -95,20 +102,20 @@ def raced(runners: Mapping[str, T], trial: Callable[[T], object], device: torch.
     return winner if lasted[winner] < MARGIN * lasted[exact] else exact
 
 
-def remembered(memory: Path) -> dict[str, str]:
+def remembered(file: Path) -> dict[str, str]:
     """What earlier races found; nothing, if that cannot be read."""
     try:
-        found = json.loads(memory.read_text("utf-8"))
+        found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def remember(memory: Path, known: Mapping[str, str]) -> None:
+def remember(file: Path, known: Mapping[str, str]) -> None:
     """Where nothing can be written, the race is run again next time."""
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with whole(memory) as writing:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole(file) as writing:
             writing.write_text(json.dumps(known), "utf-8")
     except OSError as error:
-        log.debug("%s cannot be written: %s", memory, error)
+        log.debug("%s cannot be written: %s", file, error)

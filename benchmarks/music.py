@@ -1,0 +1,176 @@
+"""Music with known beats, for measuring what the instrument hears: made, not shipped.
+
+Every groove of Musical MIDI Accompaniment in 4/4 or 3/4 becomes a piece of about 45 seconds, over chords, in a key and at a
+tempo that chance chooses by the groove's name. fluidsynth plays it, and the beats are those of the MIDI file's own tempo map.
+Half of the grooves, again by name, are for tuning; the others are for judging and for nothing else. Grooves of pieces that
+were listened to before there was this split are left out.
+
+    apt install mma fluidsynth fluid-soundfont-gm
+    python benchmarks/music.py /somewhere/music
+"""
+
+import hashlib
+import random
+import re
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mido
+import numpy as np
+
+LIBRARY, FONT = Path("/usr/share/mma/lib"), Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+USED = {  # by the pieces that trackers were designed on
+    "ambient", "bossa", "bossanova", "dance", "discosoul", "dnb", "funk", "heavymetal", "hip-hop", "hiphop", "house",
+    "jazzwaltz", "latinhouse", "metal", "modernr&b", "pianoballad", "popballad", "punk", "rave", "reggae", "rock", "samba",
+    "swing", "teamtechno", "techno", "trance", "triphop",
+}  # fmt: skip
+NO_MUSIC = "metronome", "none", "count", "ending", "intro", "milintro"
+TEMPI = (  # what fits a groove's name: beats a minute, from and to
+    (r"ballad|slow|bolero|serenade|lullaby|hymn|spiritual|desert|nite", 62, 92),
+    (r"fast|quickstep|polka|twist|jive|bluegrass|ska|gypsy|charleston|bebop|ragtime", 160, 205),
+    (r"waltz|viene", 96, 180),
+    (r"march|dixie|big|jazz|swing|mambo|merengue|salsa|son$|basie|western|zydeco|boog", 118, 188),
+    (r"dance|electric|digital|80s|disco|pop", 104, 138),
+    (r"", 80, 150),
+)
+CHORDS = (
+    "1 6m 4 5",
+    "1m 7b 6b 7b",
+    "1 5 6m 4",
+    "1m 4m 5 1m",
+    "1 3m 4 4m",
+    "1 2m 3m 4 5 4 5 1",
+    "6m 4 1 5",
+    "1m 6b 3b 7b",
+)
+NOTES = "C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"
+STEPS = {"1": 0, "2": 2, "3": 4, "4": 5, "5": 7, "6": 9, "7": 11}
+SECONDS = 45.0
+WAYS = ("steady", "steady", "steady", "steady", "drift", "step")  # what the tempo does
+
+
+@dataclass(frozen=True)
+class Groove:
+    """A groove's name, its file, and how many beats its bar has."""
+
+    name: str
+    file: Path
+    beats: int
+
+    @property
+    def chance(self) -> random.Random:
+        return random.Random(self.name)
+
+    @property
+    def split(self) -> str:
+        """`tune` or `test`."""
+        return ("tune", "test")[hashlib.sha256(self.name.encode()).digest()[0] & 1]
+
+
+def grooves() -> Iterator[Groove]:
+    """Every groove that may be used, in the order of names."""
+    for file in sorted(LIBRARY.glob("*/*.mma")):
+        text = file.read_text("utf-8", "replace")
+        name = re.search(r"^\s*DefGroove\s+(\S+)", text, re.M | re.I)
+        time = re.search(r"^\s*Time\s+(\d)(?:/(\d))?", text, re.M | re.I)
+        signature = re.search(r"^\s*TimeSig\s+\d+\s*/?\s*(\d+)", text, re.M | re.I)
+        if not name or not time or int(time[1]) not in (3, 4):
+            continue
+        if (time[2] or "4") != "4" or (signature and signature[1] != "4"):
+            continue
+        plain = re.sub(r"\d+$", "", name[1].lower())
+        if plain not in USED and not any(word in plain for word in NO_MUSIC):
+            yield Groove(name[1], file, int(time[1]))
+
+
+def chart(groove: Groove) -> str:
+    """The piece in the language of mma: bars of chords, and where the tempo changes."""
+    chance = groove.chance
+    low, high = next((low, high) for words, low, high in TEMPI if re.search(words, groove.name.lower()))
+    tempo = round(low * (high / low) ** chance.random(), 1)
+    chords, key, way = chance.choice(CHORDS).split(), chance.randrange(12), chance.choice(WAYS)
+    bars = round(SECONDS * tempo / 60 / groove.beats)
+    lines = [f"Tempo {tempo}", f"Groove {groove.file}:{groove.name}"]
+    for bar in range(bars):
+        if way == "drift":
+            lines.append(f"Tempo {tempo * (1 + chance.uniform(-0.03, 0.03)):.2f}")
+        elif way == "step" and bar == bars // 2:
+            lines.append(f"Tempo {tempo * chance.choice((0.8, 0.86, 1.16, 1.25)):.2f}")
+        degree, sign, minor = re.fullmatch(r"(\d)(b?)(m?)", chords[bar % len(chords)]).groups()  # type: ignore[union-attr]
+        lines.append(f"{bar + 1} {NOTES[(key + STEPS[degree] - bool(sign)) % 12]}{minor}")
+    return "\n".join(lines) + "\n"
+
+
+def beats_of(file: Path, beats_a_bar: int) -> list[tuple[float, int]]:
+    """Seconds and place in the bar (1 is the downbeat) of every beat until the last note begins."""
+    midi = mido.MidiFile(file)
+    events = sorted((item for track in midi.tracks for item in absolute(track)), key=lambda item: item[0])
+    end = max(tick for tick, message in events if message.type == "note_on" and message.velocity)
+    tempi = [(tick, message.tempo) for tick, message in events if message.type == "set_tempo"]
+    found = []
+    for number in range(end // midi.ticks_per_beat + 1):
+        found.append((seconds_at(number * midi.ticks_per_beat, tempi, midi.ticks_per_beat), number % beats_a_bar + 1))
+    return found
+
+
+def absolute(track: mido.MidiTrack) -> Iterator[tuple[int, mido.Message]]:
+    """A track's messages with the tick at which each is."""
+    now = 0
+    for message in track:
+        now += message.time
+        yield now, message
+
+
+def seconds_at(tick: int, tempi: list[tuple[int, int]], ticks_a_beat: int) -> float:
+    """When a tick is, with tempi in microseconds a beat from their ticks on."""
+    seconds, last, pace = 0.0, 0, 500_000
+    for at, tempo in tempi:
+        if at >= tick:
+            break
+        seconds, last, pace = seconds + (at - last) / ticks_a_beat * pace / 1e6, at, tempo
+    return seconds + (tick - last) / ticks_a_beat * pace / 1e6
+
+
+def make(groove: Groove, folder: Path) -> bool:
+    """Write NAME.wav, mono at 44.1 kHz with its peak at 0.9, and NAME.beats; answers whether the groove could be played."""
+    stem = folder / re.sub(r"\W", "_", f"{groove.file.parent.name}_{groove.name}")
+    if stem.with_suffix(".beats").exists():
+        return True
+    stem.with_suffix(".mma").write_text(chart(groove), "utf-8")
+    quiet = {"capture_output": True, "check": False, "timeout": 300}
+    subprocess.run(["mma", stem.with_suffix(".mma"), "-f", stem.with_suffix(".mid")], **quiet)  # type: ignore[call-overload]
+    if not stem.with_suffix(".mid").exists():
+        return False
+    sound = stem.with_suffix(".stereo.wav")
+    play = ["fluidsynth", "-ni", "-g", "0.5", "-r", "44100", "-F", sound, FONT, stem.with_suffix(".mid")]
+    subprocess.run(play, **quiet)  # type: ignore[call-overload]
+    beats = beats_of(stem.with_suffix(".mid"), groove.beats)
+    with wave.open(str(sound)) as read:
+        samples = np.frombuffer(read.readframes(read.getnframes()), "<i2").reshape(-1, 2).mean(1)
+    sound.unlink()
+    if not len(samples) or abs(samples).max() < 300:
+        return False
+    loud = (samples * (0.9 * 32767 / abs(samples).max())).astype("<i2")
+    with wave.open(str(stem.with_suffix(".wav")), "wb") as write:
+        write.setnchannels(1)
+        write.setsampwidth(2)
+        write.setframerate(44100)
+        write.writeframes(loud.tobytes())
+    stem.with_suffix(".beats").write_text("".join(f"{second:.6f} {place}\n" for second, place in beats), "utf-8")
+    return True
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    for groove in grooves():
+        place = folder / groove.split
+        place.mkdir(parents=True, exist_ok=True)
+        print(groove.split, groove.name, "" if make(groove, place) else "cannot be played", flush=True)
+
+
+if __name__ == "__main__":
+    main()
