@@ -24,6 +24,7 @@ from instrument.queued import port
 from instrument.rig import Rig
 from instrument.scene import Scene, read_scene
 from instrument.show import Show
+from instrument.tempo import Tempo
 from instrument.voice import Understudies
 
 log = logging.getLogger("phosphene")
@@ -93,6 +94,8 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         outputs=ports,
         faults=faults,
         live=show.live,
+        tempo=Tempo(scene.bpm or patch.bpm, patch.tempo.bar),
+        keeping=patch.tempo,
         cues={signal: cues[name] for signal, name in patch.cues.items()},
         cued=cued_voices,
         understudies=Understudies(understudy, show.live, [*cued_voices.values(), voice]),
@@ -221,4 +224,5 @@ def cue(patch: Patch, scene: Scene, matrix: Matrix, faders: Mapping[str, Paramet
 def signals_named(patch: Patch) -> set[str]:
     """Every signal that the patch may mean: what routes and cues name, and any word among the modulators' settings."""
     words = {word for item in patch.modulators.values() for word in item.settings.values() if isinstance(word, str)}
-    return words | {route.source for route, _ in patch.routes} | set(patch.cues) | set(patch.modulators)
+    routed = {route.source for route, _ in patch.routes}
+    return words | routed | {*patch.cues, *patch.modulators, *patch.tempo.gestures}

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from instrument.flow import Tick
-from instrument.parameters import Range
-
-TEMPO = Range(1, 999, "beats a minute")
+from instrument.tempo import Tempo
 
 
 class Clock(Protocol):
@@ -26,8 +24,8 @@ class Real:
     counted in `missed`, so a stall is never caught up frame by frame. It ends after `seconds` (one tick at least), or never.
     """
 
-    def __init__(self, fps: float, bpm: float, seconds: float | None = None) -> None:
-        self.fps, self.bpm, self.seconds, self.missed = fps, bpm, seconds, 0
+    def __init__(self, fps: float, tempo: float | Tempo, seconds: float | None = None) -> None:
+        self.fps, self.tempo, self.seconds, self.missed = fps, kept(tempo), seconds, 0
 
     def __iter__(self) -> Iterator[Tick]:
         end = math.inf if self.seconds is None else max(1, round(self.seconds * self.fps))
@@ -36,7 +34,7 @@ class Real:
             wait = start + n / self.fps - time.perf_counter()
             if wait > 0:
                 time.sleep(wait)
-            yield Tick(n, n / self.fps, (n - last) / self.fps, n / self.fps * self.bpm / 60)
+            yield Tick(n, n / self.fps, (n - last) / self.fps, self.tempo.beat(n / self.fps))
             due = int((time.perf_counter() - start) * self.fps)
             last, n = n, max(n + 1, due)
             self.missed += int(min(n, end)) - last - 1
@@ -47,15 +45,20 @@ class Virtual:
 
     missed = 0
 
-    def __init__(self, fps: float, bpm: float, frames: int) -> None:
-        self.fps, self.bpm, self.frames = fps, bpm, frames
+    def __init__(self, fps: float, tempo: float | Tempo, frames: int) -> None:
+        self.fps, self.tempo, self.frames = fps, kept(tempo), frames
 
     def __len__(self) -> int:
         return self.frames
 
     def __iter__(self) -> Iterator[Tick]:
         for n in range(self.frames):
-            yield Tick(n, n / self.fps, 1 / self.fps, n / self.fps * self.bpm / 60)
+            yield Tick(n, n / self.fps, 1 / self.fps, self.tempo.beat(n / self.fps))
+
+
+def kept(tempo: float | Tempo) -> Tempo:
+    """A tempo, or a steady one of so many beats a minute."""
+    return tempo if isinstance(tempo, Tempo) else Tempo(tempo)
 
 
 class Replay:

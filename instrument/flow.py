@@ -42,6 +42,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The pulse of what is heard: seconds a beat, the place in the beat 0..1, and how sure 0..1."""
+
+    period: float
+    phase: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """Every signal's value 0..1 now, and which were struck (turned upwards) since the last tick.
 

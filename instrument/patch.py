@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from instrument import catalog
 from instrument.bend import Mask
-from instrument.clock import TEMPO
 from instrument.document import Mistake, Table, fitted, flat, limited, read
 from instrument.matrix import Route
 from instrument.parameters import unknown
 from instrument.plugs import root
+from instrument.tempo import GESTURES, TEMPI
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ class Bent:
 
 
 @dataclass(frozen=True)
+class Keeping:
+    """What `[tempo]` says: whether the tempo follows what is heard, beats a bar, and which signals are a performer's word."""
+
+    follow: bool = True
+    bar: int = 4
+    gestures: Mapping[str, str] = field(default_factory=dict)  # signal -> gesture
+
+
+@dataclass(frozen=True)
 class Patch:
     """What a patch file says. Routes and cues are in the order of the file, and so are modulators and bends."""
 
@@ -51,6 +60,7 @@ class Patch:
     routes: tuple[tuple[Route, str], ...]
     outputs: Mapping[str, Plugged]
     cues: Mapping[str, str] = field(default_factory=dict)
+    tempo: Keeping = Keeping()
     rest: Mapping[str, float] = field(default_factory=dict)
     path: Path | None = None
 
@@ -62,7 +72,7 @@ def read_patch(path: Path) -> Patch:
     patch = Patch(
         name=path.stem,
         about=table.take("about", str, ""),
-        bpm=limited(f"{path}: bpm", table.take("bpm", float, 120.0), TEMPO),
+        bpm=limited(f"{path}: bpm", table.take("bpm", float, 120.0), TEMPI),
         model=table.take("model", str, "blooms"),
         inputs=plugged(table.tables("inputs")),
         modulators=plugged(table.tables("modulators")),
@@ -71,12 +81,23 @@ def read_patch(path: Path) -> Patch:
         routes=routes(str(path), table.take("routes", list[dict[str, Any]], [])),
         outputs=plugged(table.tables("outputs")),
         cues={key: fitted(f"{path}: [cues]: {key}", name, str) for key, name in table.take("cues", dict, {}).items()},
+        tempo=keeping(Table(f"{path}: [tempo]", table.take("tempo", dict, {}))),
         rest=flat(f"{path}: [rest]", table.take("rest", dict, {})),
         path=path,
     )
     table.end()
     check_signals(patch)
     return patch
+
+
+def keeping(table: Table) -> Keeping:
+    """The table [tempo]: `follow`, `bar`, and for each gesture the signal that is it when struck."""
+    follow, bar = table.take("follow", bool, True), table.take("bar", int, 4)
+    if not 1 <= bar <= 32:
+        raise Mistake(f"{table.where}: bar must be 1 to 32 beats, got {bar}")
+    found = {name: table.take(name, str, None) for name in GESTURES}
+    table.end()
+    return Keeping(follow, bar, {signal: name for name, signal in found.items() if signal is not None})
 
 
 def plugged(tables: Mapping[str, Table]) -> dict[str, Plugged]:
@@ -112,9 +133,10 @@ def routes(where: str, written: list[dict[str, Any]]) -> tuple[tuple[Route, str]
 
 def check_signals(patch: Patch) -> None:
     """Refuse a route from, or a modulator on, something that this patch has not."""
-    roots = {root(item.plug) for item in patch.inputs.values()}
+    roots = {"tempo", *(root(item.plug) for item in patch.inputs.values())}
     said = [(route.source, where) for route, where in patch.routes]
     said += [(signal, f"{patch.path}: [cues]") for signal in patch.cues]
+    said += [(signal, f"{patch.path}: [tempo]: {gesture}") for signal, gesture in patch.tempo.gestures.items()]
     for item in patch.modulators.values():
         named = [item.settings.get(key) for key in ("on", "source")]
         said += [(signal, item.where) for signal in named if signal and isinstance(signal, str)]

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from instrument.flow import Event, Frame, Latent, Signals, Sound, Tick
+from instrument.flow import Event, Frame, Latent, Reading, Signals, Sound, Tick
 
 SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "status"})
 
@@ -65,6 +65,15 @@ class Plays(Protocol):
 
     seconds: float
     song: str | None
+
+
+@runtime_checkable
+class Pulses(Protocol):
+    """An input that hears a pulse, which the tempo of the show follows."""
+
+    def pulse(self) -> tuple[float, Reading] | None:
+        """The pulse, and the moment in seconds of the show at which it was so; None before any is known."""
+        ...
 
 
 class Modulator(Protocol):

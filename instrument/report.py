@@ -58,6 +58,11 @@ class Meter:
             "fps": round((len(recent) - 1) / lasted, 2) if lasted else 0.0,
             "missed_ticks": self.clock.missed,
             "model": voice.name,
+            "tempo": {
+                "bpm": round(self.rig.tempo.bpm, 1),
+                "sure": round(self.rig.tempo.confidence, 2),
+                "locked": self.rig.tempo.locked,
+            },
             "ladder": voice.generator.ladder.said if isinstance(voice.generator, Eased) else STEPS[0],
             "frame_ms": {**percentiles(list(self.frame_ms)[-looking_back:], 50, 95, 99), "max": round(self.longest, 2)},
             "age_ms": percentiles(list(self.age_ms)[-looking_back:], 50, 99),

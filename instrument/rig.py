@@ -17,9 +17,11 @@ from instrument.master import Master
 from instrument.matrix import Matrix
 from instrument.packed import Packed
 from instrument.parameters import unknown
-from instrument.plugs import Closed, Hears, Input, Modulator
+from instrument.patch import Keeping
+from instrument.plugs import Closed, Hears, Input, Modulator, Pulses
 from instrument.queued import Port
 from instrument.scene import Scene
+from instrument.tempo import Tempo
 from instrument.threads import settle
 from instrument.voice import ASKED, Understudies, Voice
 
@@ -47,12 +49,15 @@ class Rig:
     outputs: Mapping[str, Port]
     faults: Faults
     live: bool = True
+    tempo: Tempo = field(default_factory=lambda: Tempo(120.0))
+    keeping: Keeping = field(default_factory=Keeping)
     cues: Mapping[str, Scene] = field(default_factory=dict)
     cued: Mapping[str, Voice] = field(default_factory=dict)
     understudies: Understudies | None = None
     heard: Heard = field(default_factory=Heard)
     puzzling: set[str] = field(default_factory=set)
     struck_last: frozenset[str] = frozenset()
+    last_beat: float = 0.0
     last_parameters: ParameterFrame | None = None
 
     def warm(self) -> None:
@@ -86,6 +91,8 @@ class Rig:
         events: list[Event] = []
         for name, source in self.inputs.items():
             events += self.guarded(f"input {name!r}", partial(polled, source, tick), [])
+            if self.keeping.follow and isinstance(source, Pulses):
+                self.guarded(f"input {name!r}", partial(follow, self.tempo, source, tick), None)
         if self.understudies:
             events = [event for event in events if not self.understudies.hear(event)]
             if voice := self.understudies.ready():
@@ -97,6 +104,7 @@ class Rig:
         """The signals now: what came in, then each modulator in the order of the patch, with last frame's parameters."""
         heard = self.heard
         heard.begin()
+        self.count(tick)
         for event in events:
             if not self.matrix.hear(event):
                 heard.take(event.address, event.value)
@@ -109,6 +117,9 @@ class Rig:
             step = partial(stepped, modulator, tick, signals, parameters[name])
             heard.take(name, self.guarded(f"modulator {name!r}", step, heard.last.get(name, 0.0)))
         self.struck_last = frozenset(heard.struck & self.modulators.keys())
+        for signal, gesture in self.keeping.gestures.items():
+            if signal in heard.struck:
+                getattr(self.tempo, gesture)(tick.time)
         for signal, scene in self.cues.items():
             if signal in heard.struck:
                 self.matrix.fade(scene.rest, scene.fade, tick.time)
@@ -117,6 +128,15 @@ class Rig:
                     if self.understudies:
                         self.understudies.forget()
         return Signals(heard.now, frozenset(heard.struck))
+
+    def count(self, tick: Tick) -> None:
+        """Strike `tempo/beat` where a beat has come since the last tick, `tempo/bar` where a bar has."""
+        beat = math.floor(tick.beat)
+        if beat > self.last_beat:
+            self.heard.take("tempo/beat", None)
+            if self.tempo.place(beat) == 0:
+                self.heard.take("tempo/bar", None)
+        self.last_beat = beat
 
     def take_up(self, voice: Voice, tick: Tick, seconds: float) -> None:
         """Play this voice from now on; the picture of the one before dissolves into its."""
@@ -208,6 +228,13 @@ class Rig:
                     closing.callback(self.guarded, f"output {name!r}", port.close, None)
                 else:
                     closing.callback(port.close)
+
+
+def follow(tempo: Tempo, source: Pulses, tick: Tick) -> None:
+    """Let the tempo hear a pulse."""
+    if (heard := source.pulse()) is not None:
+        time, reading = heard
+        tempo.hear(tick.time, time, reading.period, reading.phase, reading.confidence)
 
 
 def polled(source: Input, tick: Tick) -> list[Event]:

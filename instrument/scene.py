@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from instrument.clock import TEMPO
 from instrument.document import flat, limited, read
 from instrument.parameters import Range
+from instrument.tempo import TEMPI
 
 FADE = Range(0, 3600, "s")
 
@@ -37,7 +37,7 @@ def read_scene(path: Path) -> Scene:
         patch=table.take("patch", str, None),
         model=table.take("model", str, None),
         seed=table.take("seed", int, None),
-        bpm=None if bpm is None else limited(f"{path}: bpm", bpm, TEMPO),
+        bpm=None if bpm is None else limited(f"{path}: bpm", bpm, TEMPI),
         fade=limited(f"{path}: fade", table.take("fade", float, 2.0), FADE),
         anchors=tuple(table.take("anchors", list[int], [])),
         rest=flat(f"{path}: [rest]", table.take("rest", dict, {})),

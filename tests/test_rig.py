@@ -19,10 +19,11 @@ from parts import (
 )
 
 from instrument.bend import Op, Slot
-from instrument.flow import Signals
+from instrument.flow import Reading, Signals
 from instrument.heard import Heard
 from instrument.matrix import Route
 from instrument.parameters import Parameter, Range
+from instrument.patch import Keeping
 from instrument.plugs import Closed
 from instrument.scene import Scene
 
@@ -202,6 +203,54 @@ def test_osc_that_names_a_parameter_is_no_signal():
     rig = rig_of(inputs={"osc": Script(events(("osc/spare/fader", 7.0), ("osc/pad", 1.0)))})
     _, signals, parameters, _ = frame_of(rig)
     assert parameters["spare"]["fader"] == 7 and signals.values == {"osc/pad": 1.0}
+
+
+# --- the tempo
+
+
+def test_beats_and_bars_strike_in_the_tick_in_which_they_come():
+    rig = rig_of()
+    struck = [frame_of(rig, n)[1].struck for n in range(70)]  # at 120 beats a minute and 30 frames a second
+    assert [n for n, names in enumerate(struck) if "tempo/beat" in names] == [15, 30, 45, 60]
+    assert [n for n, names in enumerate(struck) if "tempo/bar" in names] == [60]
+
+
+def test_a_performer_s_word_reaches_the_tempo():
+    taps = [events(("key/t", 1), ("key/t", 0)) if n in (10, 25, 40) else [] for n in range(60)]
+    rig = rig_of(inputs={"a": Script(*taps)}, keeping=Keeping(gestures={"key/t": "tap"}))
+    for n in range(60):
+        frame_of(rig, n)
+    assert rig.tempo.bpm == pytest.approx(120) and rig.tempo.locked
+    assert rig.tempo.beat(40 / 30) % 1 == pytest.approx(0, abs=1e-6)
+
+
+class Drummer(Script):
+    """An input that hears a pulse of 100 beats a minute, the first beat at 0.1 s."""
+
+    def pulse(self):
+        self.now = getattr(self, "now", -1 / 30) + 1 / 30
+        return self.now, Reading(0.6, (self.now - 0.1) / 0.6 % 1, 0.9)
+
+
+@pytest.mark.parametrize(("follow", "bpm"), [(True, 100), (False, 120)])
+def test_the_tempo_follows_what_an_input_hears_unless_it_is_told_not_to(follow, bpm):
+    rig = rig_of(inputs={"a": Drummer([])}, keeping=Keeping(follow=follow))
+    for n in range(600):
+        frame_of(rig, n)
+    assert rig.tempo.bpm == pytest.approx(bpm)
+    if follow:
+        assert rig.tempo.beat(0.1 + 40 * 0.6) % 1 == pytest.approx(0, abs=0.02)
+
+
+def test_an_input_whose_pulse_fails_is_said_and_the_clock_runs_on():
+    class Broken(Script):
+        def pulse(self):
+            raise BROKEN
+
+    rig = rig_of(inputs={"a": Broken([])})
+    for n in range(3):
+        frame_of(rig, n)
+    assert rig.faults.lines() == ["input 'a': RuntimeError: out of order (3×)"] and rig.tempo.bpm == 120
 
 
 # --- cues

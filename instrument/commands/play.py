@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             rig.warm()
             if show.device.type == "cpu":
                 rig.settle(show.fps)
-        clock = Real(show.fps, scene.bpm or patch.bpm, args.seconds)
+        clock = Real(show.fps, rig.tempo, args.seconds)
         meters.append(Meter(rig, clock))
         if args.take:
             take = Recorder(args.take, header(show, scene, patch, song(rig)), overwrite=args.overwrite)

@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     show = options.show(asked, live=False)
     rig = assemble(patch, scene, show)
     clock: Replay | Virtual
+    if take:
+        rig.tempo.past = [(tick.time, tick.beat) for tick in take.ticks]
     try:
         if take and not args.fps:
             lasting = args.seconds or float("inf")
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             whole = take.ticks[-1].time + take.ticks[-1].dt if take else song_seconds(rig)
             frames = max(1, round(min(args.seconds or whole, whole) * show.fps))
-            clock = Virtual(show.fps, scene.bpm or patch.bpm, frames)
+            clock = Virtual(show.fps, rig.tempo, frames)
         with located("the rendering cannot begin"), enough_memory():
             rig.warm()
         with enough_memory():

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.flow import Event, Sound, Tick
+from instrument.flow import Event, Reading, Sound, Tick
 from instrument.listening.features import Listener
 from instrument.media import read_sound
 from instrument.parameters import unknown
@@ -44,6 +44,7 @@ class Source(Protocol):
     rate: int
     seconds: float
     song: str | None
+    lead: float  # seconds: how much later than the tick the last sample sounds
 
     def read(self, tick: Tick) -> NDArray[np.float32]:
         """The samples [n, channels] since the last call."""
@@ -67,6 +68,7 @@ class Input:
         self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
         self.gain, self.analysed = np.float32(gain), analysed
         self.listener = Listener(self.rate)
+        self.until = 0.0  # seconds: the end of the last block that was heard whole
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
 
     def poll(self, tick: Tick) -> Sequence[Event]:
@@ -75,7 +77,13 @@ class Input:
             self.unheard.append(samples)
         if not self.analysed:
             return []
-        return [Event(f"audio/{name}", value) for name, value in self.listener.push(samples * self.gain)]
+        events = [Event(f"audio/{name}", value) for name, value in self.listener.push(samples * self.gain)]
+        self.until = tick.time + self.source.lead - len(self.listener.rest) / self.rate
+        return events
+
+    def pulse(self) -> tuple[float, Reading] | None:
+        """The pulse, and the moment in the show at which it was so."""
+        return None if self.listener.reading is None else (self.until, self.listener.reading)
 
     def heard(self) -> Sound | None:
         """The sound since the last call, in one piece: every sample once, from the first tick on."""
@@ -129,9 +137,10 @@ class Song:
         self.speakers = speakers(self.track, sound.rate) if live else None
         self.at: int | None = None
         self.frame = math.inf  # seconds: the shortest dt, because after a stall dt is the stall's
+        self.lead = 0.0
 
     def read(self, tick: Tick) -> NDArray[np.float32]:
-        self.frame = min(self.frame, tick.dt)
+        self.lead = self.frame = min(self.frame, tick.dt)
         now = round(tick.time * self.rate)
         begin = now if self.at is None else self.at
         if self.speakers and self.speakers.lost(tick):
@@ -245,6 +254,7 @@ class Device:
             self.stream = self.open(index)
         except self.portaudio.PortAudioError as error:
             raise Unavailable(f"{self.name} cannot be opened ({reason(error)})", "see `phosphene devices`") from error
+        self.lead = -float(self.stream.latency)
         log.info("audio: listening to %s", self.name)
 
     def open(self, index: int) -> Any:

@@ -1,12 +1,15 @@
-"""What the music does now: level, bass, mid, high, onset and brightness, 0..1, a block at a time."""
+"""What the music does now: level, bass, mid, high, onset and brightness, 0..1, a block at a time, and where its pulse is."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.flow import Reading
+from instrument.listening.flux import Flux
 from instrument.listening.gain import GATE, QUIET, AutoGain
 from instrument.listening.onset import Onsets
+from instrument.listening.pulse import Pulse
 from instrument.listening.spectrum import Spectrum, block_of
 
 DARK, BRIGHT = 80.0, 4000.0  # Hz: where brightness is 0 and 1
@@ -27,6 +30,8 @@ class Listener:
         dt = self.block / rate
         self.spectrum = Spectrum(rate)
         self.gain, self.onsets = AutoGain(dt, 3), Onsets(self.spectrum, dt)
+        self.flux, self.pulse = Flux(rate, self.block), Pulse(dt)
+        self.reading: Reading | None = None  # of the last whole block
         self.share = np.float32(2 / (4 * self.block))
         self.window = np.zeros(4 * self.block, np.float32)
         self.rest = np.zeros(0, np.float32)
@@ -44,6 +49,7 @@ class Listener:
 
     def hear(self, block: NDArray[np.float32]) -> list[tuple[str, float]]:
         """The signals at the end of one block."""
+        self.reading = self.pulse(self.flux(block))
         self.window[: -self.block] = self.window[self.block :]
         self.window[-self.block :] = block
         offset = np.add.reduce(self.window * self.spectrum.weights) * self.share  # a constant offset is no bass

@@ -6,10 +6,11 @@ of the most believed tempi, so it lies between blocks and can be carried into th
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from instrument.flow import Reading
 
 SLOWEST, FASTEST = 55.0, 215.0  # beats a minute
 USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly are
@@ -19,15 +20,6 @@ WEIGHTS = 2.0, 1.5, 1.0  # of onsets in bass, mid and high
 HALF_WAY = -0.3, 0.3, 0.5  # how welcome they are half-way between two beats: a kick there speaks against this beat
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The pulse at the end of a block: seconds a beat, place in the beat 0..1, and how sure 0..1."""
-
-    period: float
-    phase: float
-    confidence: float
 
 
 class Pulse:
@@ -56,9 +48,10 @@ class Pulse:
         """Onsets [3] 0..1 in bass, mid and high -> the pulse at the end of this block."""
         moved = self.moved
         moved[1:] = self.belief[:-1]
-        moved[self.first] = self.belief[self.last] @ self.change
+        moved[self.first] = (self.belief[self.last][:, None] * self.change).sum(0)
         if onsets.max() > LEAST:
-            moved *= np.exp(onsets @ self.template)
+            low, mid, high = self.template  # added and not as a product, whose last digit may differ between two runs
+            moved *= np.exp(onsets[0] * low + onsets[1] * mid + onsets[2] * high)
         moved += 1e-9 / len(moved)
         moved /= moved.sum()
         self.belief, self.moved = moved, self.belief

@@ -1,0 +1,123 @@
+"""The musical clock: it runs by itself, is drawn to what it hears, never runs backwards, and does as it is told."""
+
+import numpy as np
+import pytest
+
+from instrument.tempo import ASTRAY, BEND, SURE, Tempo, between
+
+FPS = 60
+
+
+def played(tempo, seconds, bpm=120.0, late=0.0, sure=0.9, begin=0.0, noise=0.0):
+    """Let it hear a pulse of that tempo, whose beats fall `late` seconds after whole ones; (times, beats) as it went."""
+    chance, times, beats = np.random.default_rng(1), [], []
+    for n in range(round(seconds * FPS)):
+        now = begin + n / FPS
+        times.append(now)
+        beats.append(tempo.beat(now))
+        heard = now - 0.02 + chance.normal(0, noise)  # what is known is a little old
+        tempo.hear(now, now - 0.02, 60 / bpm, (heard - late) * bpm / 60 % 1, sure)
+    return np.array(times), np.array(beats)
+
+
+def off(times, beats, bpm=120.0, late=0.0):
+    """How far its beats are from the pulse's, in seconds."""
+    apart = (beats - (times - late) * bpm / 60 + 0.5) % 1 - 0.5
+    return apart * 60 / bpm
+
+
+def test_by_itself_it_runs_on():
+    tempo = Tempo(90.0)
+    assert [tempo.beat(time) for time in (-2.0, 0.0, 40.0)] == [-3.0, 0.0, 60.0]
+
+
+@pytest.mark.parametrize(("bpm", "late"), [(120, 0.2), (124, 0.0), (96, 0.35), (174, 0.1)])
+def test_it_comes_to_the_pulse_that_it_hears_and_never_runs_backwards(bpm, late):
+    tempo = Tempo(120.0)
+    times, beats = played(tempo, 20, bpm, late)
+    assert abs(off(times, beats, bpm, late)[-600:]).max() < 0.008
+    assert (np.diff(beats) > 0).all()
+    assert tempo.bpm == pytest.approx(bpm)
+
+
+def test_a_small_error_is_made_good_without_a_leap():
+    tempo = Tempo(120.0)
+    late = ASTRAY / 2 * 0.5
+    _, beats = played(tempo, 8, 120, late)
+    speeds = np.diff(beats) * FPS / 2
+    assert speeds.min() >= 1 - BEND - 1e-6 and speeds.max() <= 1 + BEND + 1e-6
+
+
+def test_a_reading_that_trembles_makes_a_steady_beat():
+    times, beats = played(Tempo(120.0), 30, 120, 0.1, noise=0.02)
+    assert off(times, beats, 120, 0.1)[-1200:].std() < 0.006
+
+
+def test_what_it_is_not_sure_of_changes_nothing_and_it_keeps_its_last_pace():
+    tempo = Tempo(120.0)
+    times, beats = played(tempo, 10, 126, 0.1)
+    times, beats = played(tempo, 32 * 60 / 126, 77, 0.3, sure=SURE - 0.01, begin=10.0)
+    assert abs(off(times, beats, 126, 0.1)).max() < 0.01, "through a break of 32 beats"
+
+
+def test_after_a_step_it_is_there_in_three_seconds_of_hearing_it():
+    tempo = Tempo(120.0)
+    played(tempo, 10, 110)
+    times, beats = played(tempo, 10, 128, 0.2, begin=10.0)
+    assert abs(off(times, beats, 128, 0.2)[3 * FPS :]).max() < 0.02
+
+
+# --- what a performer says
+
+
+def test_taps_say_where_the_beat_is_and_how_fast():
+    tempo = Tempo(120.0)
+    for n in range(5):
+        tempo.tap(3 + n * 60 / 95)
+    assert tempo.bpm == pytest.approx(95) and tempo.locked
+    last = 3 + 4 * 60 / 95
+    assert [tempo.beat(last + n * 60 / 95) % 1 for n in range(4)] == pytest.approx([0] * 4, abs=1e-6)
+    played(tempo, 5, 140, begin=last)
+    assert tempo.bpm == pytest.approx(95), "what is heard does not go before the performer's word"
+    tempo.lock(20.0)
+    played(tempo, 5, 140, begin=20.0)
+    assert tempo.bpm == pytest.approx(140)
+
+
+def test_a_bounce_is_no_tap_and_after_a_while_one_is_a_first():
+    tempo = Tempo(120.0)
+    for time in (1.0, 1.05, 1.5, 1.55, 2.0):
+        tempo.tap(time)
+    assert tempo.bpm == pytest.approx(120)
+    tempo.tap(60.0)
+    assert tempo.bpm == pytest.approx(120)
+
+
+@pytest.mark.parametrize(("said", "bpm"), [("double", 240), ("halve", 60), ("shift", 120)])
+def test_another_level_is_kept_while_the_pulse_goes_on(said, bpm):
+    tempo = Tempo(120.0)
+    played(tempo, 8, 120)
+    getattr(tempo, said)(8.0)
+    times, beats = played(tempo, 10, 120, begin=8.0)
+    assert tempo.bpm == pytest.approx(bpm)
+    late = 0.25 if said == "shift" else 0.0
+    if said == "halve":
+        late = round(off(times, beats, 60, 0.0)[-1] * 2) / 2  # either of two beats may be the one
+    assert abs(off(times, beats, bpm, late)[-300:]).max() < 0.01
+    assert (np.diff(beats) > 0).all()
+
+
+def test_this_is_the_one():
+    tempo = Tempo(120.0)
+    played(tempo, 5.3, 120)
+    tempo.one(5.3)
+    beat = tempo.beat(5.3)
+    assert beat % 1 == pytest.approx(0, abs=1e-9) and tempo.place(beat) == pytest.approx(0, abs=1e-9)
+    assert tempo.place(beat + 5) == pytest.approx(1)
+
+
+def test_a_take_s_beats_are_its_own():
+    tempo = Tempo(120.0)
+    tempo.past = [(0.0, 0.0), (1.0, 2.0), (2.0, 5.0)]
+    assert [tempo.beat(time) for time in (0.5, 1.5, 2.0, 3.0)] == [1.0, 3.5, 5.0, 8.0]
+    assert between([(1.0, 7.0)], 9.0) == 7.0
