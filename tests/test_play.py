@@ -113,7 +113,19 @@ def test_sigterm_closes_it_and_the_report_has_all_that_a_script_needs(installati
     assert installation.show.process.returncode == 0
     assert "Traceback" not in installation.show.said
     report = json.loads((installation.folder / "report.json").read_text())
-    keys = ["frames", "fps", "missed_ticks", "model", "ladder", "frame_ms", "age_ms", "events", "outputs", "faults"]
+    keys = [
+        "frames",
+        "fps",
+        "missed_ticks",
+        "model",
+        "tempo",
+        "ladder",
+        "frame_ms",
+        "age_ms",
+        "events",
+        "outputs",
+        "faults",
+    ]
     assert list(report) == keys
     assert list(report["frame_ms"]) == ["p50", "p95", "p99", "max"]
     assert 0 < report["frame_ms"]["p50"] <= report["frame_ms"]["p99"] <= report["frame_ms"]["max"]
