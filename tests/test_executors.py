@@ -1,6 +1,7 @@
 """Every way of running a network draws the same picture, and the fastest is found."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +191,13 @@ def test_compiled_of_what_it_was_not_compiled_for_it_draws_all_the_same():
     agrees(run(styles[:1], None, untouched, stages=3), half)
     until(lambda: (3, False) in run.forms, 30)
     agrees(run(styles[:1], None, untouched, stages=3), half)
+
+
+@needs_openvino
+def test_importing_openvino_tells_nobody():
+    """Its package of that name sends a message when OpenVINO is imported; without it a stub is used, which does not."""
+    assert sys.modules["openvino_telemetry"] is None
+    assert "openvino.tools.ovc.telemetry_stub" in sys.modules
 
 
 @pytest.mark.skipif(there_is_openvino(), reason="OpenVINO is here")

@@ -16,8 +16,8 @@ SLOWEST, FASTEST = 55.0, 215.0  # beats a minute
 USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly are
 STEADY = 80.0  # how much a tempo resists change from beat to beat
 PRIOR = 0.3  # how much a tempo pays, once a beat, for being unusual
-WEIGHTS = 2.0, 1.5, 1.0  # of onsets in bass, mid and high
-HALF_WAY = -0.3, 0.3, 0.5  # how welcome they are half-way between two beats: a kick there speaks against this beat
+WEIGHTS = 0.7, 1.5, 1.5  # of onsets in bass, mid and high
+HALF_WAY = 0.2, 0.0, 0.0  # how welcome they are half-way between two beats: dance music has its bass notes there
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
 

@@ -5,6 +5,7 @@ what lies between two cuts is compiled as one piece.
 """
 
 import math
+import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 from threading import Thread
@@ -19,6 +20,8 @@ from instrument.networks.lean import Lean
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
 
+# where it is there, importing OpenVINO would send a message to its makers, and a show is nobody's business
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 try:
     import openvino
     from openvino import opset13 as ops
