@@ -141,7 +141,10 @@ MISTAKES = [  # arguments, then what the one line must say
     ("play --osc-port 99999", "--osc-port: osc: port must be in range 0..65535, got 99999"),
     ("play --device cuda", "--device: no device 'cuda'"),
     ("play --device cuda:7", "--device: no device 'cuda:7'"),
-    ("play --executor float23", "--executor: on this cpu there is no executor 'float23'; did you mean 'float32'?"),
+    (
+        "play --executor float23",
+        "--executor: blooms: on this cpu there is no executor 'float23'; did you mean 'float32'?",
+    ),
     # --- patches
     ("play --patch noise.toml", "noise.toml: is not text in UTF-8"),
     ("play --patch quote.toml", "quote.toml: is not valid TOML: "),
