@@ -6,11 +6,13 @@ vain, so that a show near the edge does not swing.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
+from statistics import median
 from typing import Any
 
 import torch
@@ -28,20 +30,21 @@ LATE, EASY = (
 )  # of a frame's time: over the first it goes down, under the second for long it goes up
 WINDOW, FEWEST = 2.0, 10  # seconds, and pictures, that are looked back on at least
 PATIENCE, LONGEST = 10.0, 300.0  # seconds of ease before it goes up: at first, and at most
-AGAIN = 60.0  # seconds before another number of threads is tried again
+AGAIN = 20.0  # seconds before another number of threads is tried again; ever longer where that was in vain
 
 
 class Ladder:
     """Which step a show is on, by how long its pictures take.
 
-    `switch` changes to another number of threads and back; it answers False where there is none. What is quicker stays.
+    `switch` changes to another number of threads and back; it answers False where there is none.
     """
 
     def __init__(self, fps: float, highest: int = len(STEPS) - 1, switch: Callable[[], bool] = lambda: False) -> None:
-        self.budget, self.highest, self.switch = 1 / fps, highest, switch
+        self.budget, self.highest, self.threads = 1 / fps, highest, Threads(switch)
         self.step, self.came_up = 0, False
         self.before: float | None = None  # how long pictures took before the switch that is being tried
-        self.stayed = AGAIN  # seconds since one was tried
+        self.stayed, self.patience_for_threads = AGAIN, AGAIN  # seconds since one was tried, and until one is again
+        self.own, self.other = math.inf, 0.0  # how long they take at best, on this number of threads and on the other
         self.patience, self.eased, self.stood = PATIENCE, 0.0, 0.0  # seconds: needed, of ease so far, on this step
         self.looked = 0.0  # seconds that are looked back on so far
         self.recent: deque[float] = deque(maxlen=max(FEWEST, round(WINDOW * fps)))
@@ -60,20 +63,16 @@ class Ladder:
         """How long the picture of a frame took; 0 for one that was left out."""
         self.recent.append(seconds)
         passed = max(seconds, self.budget)
-        self.stood, self.looked, self.stayed = self.stood + passed, self.looked + passed, self.stayed + passed
+        self.stood, self.looked = self.stood + passed, self.looked + passed
+        self.threads.since += passed
         if self.looked < WINDOW or len(self.recent) < FEWEST:
             return
         taken = self.taken()
+        late = taken > LATE * self.budget
         self.eased = self.eased + passed if taken < EASY * self.budget else 0.0
-        if self.before is not None:
-            if taken >= self.before:  # in vain
-                self.switch()
-            self.before = None
+        if self.threads.change(median(lap for lap in self.recent if lap), late):
             self.look_anew()
-        elif taken > LATE * self.budget and self.stayed > AGAIN and self.switch():
-            self.before, self.stayed = taken, 0.0
-            self.look_anew()
-        elif taken > LATE * self.budget and self.step < self.highest:
+        elif late and self.step < self.highest:
             if self.came_up and self.stood < PATIENCE:  # in vain
                 self.patience = min(2 * self.patience, LONGEST)
             self.move(1)
@@ -96,15 +95,45 @@ class Ladder:
 
     def leave(self) -> None:
         """Another model plays: what is being tried is no longer measured."""
-        if self.before is not None:
-            self.switch()
-            self.before = None
+        self.threads.leave()
         self.look_anew()
 
     def look_anew(self) -> None:
         """What was before says nothing of what is now."""
         self.eased = self.looked = 0.0
         self.recent.clear()
+
+
+class Threads:
+    """Tries the other number of threads where pictures are late, and keeps whichever is quicker."""
+
+    def __init__(self, switch: Callable[[], bool]) -> None:
+        self.switch = switch
+        self.before: float | None = None  # seconds a picture took before the trial that is on
+        self.own, self.other = math.inf, 0.0  # seconds at best on this number, and on the other as far as is known
+        self.since, self.patience = AGAIN, AGAIN  # seconds since a trial, and until there may be another
+
+    def change(self, lap: float, late: bool) -> bool:
+        """How long pictures take now, and whether that is too long; answers whether the number is another now."""
+        if self.before is not None:
+            if lap < self.before:
+                self.own, self.other, self.patience = lap, self.own, AGAIN
+            else:
+                self.other, self.patience = lap, min(2 * self.patience, LONGEST)
+                self.switch()
+            self.before = None
+            return True
+        self.own = min(self.own, lap)
+        if not (late and self.since > self.patience and self.other < lap and self.switch()):
+            return False
+        self.before, self.since = lap, 0.0
+        return True
+
+    def leave(self) -> None:
+        """Nobody measures the trial any more: it is undone."""
+        if self.before is not None:
+            self.switch()
+            self.before = None
 
 
 class Eased:

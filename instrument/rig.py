@@ -22,7 +22,6 @@ from instrument.plugs import Closed, Hears, Input, Modulator, Pulses
 from instrument.queued import Port
 from instrument.scene import Scene
 from instrument.tempo import Tempo
-from instrument.threads import settle
 from instrument.voice import ASKED, Understudies, Voice
 
 log = logging.getLogger("phosphene")
@@ -72,7 +71,7 @@ class Rig:
     def settle(self, fps: float) -> None:
         """Find on how many threads of the processor each voice is to draw."""
         for voice in self.voices():
-            voice.threads = settle(partial(voice.warm, self.at_rest(), 1), fps)
+            voice.settle(self.at_rest(), fps)
 
     def voices(self) -> list[Voice]:
         """Those that are there before the show, each once, the one that begins last."""

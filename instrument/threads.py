@@ -15,8 +15,8 @@ ALL = torch.get_num_threads()
 PICTURES, ENOUGH = 7, 0.75  # how many are tried; the share of a frame's time that one thread may take
 
 
-def settle(draw: Callable[[], object], fps: float) -> int:
-    """Draw on one thread from now on, if that fits a frame with time to spare; answers on how many.
+def settle(draw: Callable[[], object], fps: float) -> tuple[int, float]:
+    """Draw on one thread from now on, if that fits a frame with time to spare; answers on how many, and seconds on one.
 
     What is set here counts in the calling thread.
     """
@@ -28,7 +28,7 @@ def settle(draw: Callable[[], object], fps: float) -> int:
         laps.append(time.perf_counter() - begun)
     if median(laps) > ENOUGH / fps:
         torch.set_num_threads(ALL)
-    return torch.get_num_threads()
+    return torch.get_num_threads(), median(laps)
 
 
 def other_threads() -> bool:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from instrument.document import Mistake
 from instrument.flow import START, Event, Latent, ParameterFrame
 from instrument.ladder import Eased
 from instrument.plugs import Generator, Walk
-from instrument.threads import draw_on
+from instrument.threads import draw_on, settle
 
 log = logging.getLogger("phosphene")
 
@@ -42,6 +43,12 @@ class Voice:
     latent: Latent | None = None
     image: Tensor | None = None
     threads: int | None = None
+
+    def settle(self, parameters: ParameterFrame, fps: float) -> None:
+        """Find on how many threads of the processor it is to draw."""
+        self.threads, on_one = settle(partial(self.warm, parameters, 1), fps)
+        if isinstance(self.generator, Eased) and self.threads > 1:
+            self.generator.ladder.threads.other = on_one
 
     def begin(self) -> None:
         """Play from now on."""

@@ -113,13 +113,21 @@ def test_where_that_is_slower_it_goes_back_and_the_picture_gives_way():
     assert (steps.step, machine.on) == (1, 0)
 
 
+def test_what_is_known_to_be_slower_is_not_tried():
+    machine = Threads(0.9 / FPS, 5 / FPS)
+    steps = Ladder(FPS, switch=machine.switch)
+    steps.threads.other = 1.4 / FPS
+    machine.play(steps, 2.1)
+    assert (steps.step, machine.on) == (1, 0)
+
+
 def test_a_trial_that_another_model_ends_is_undone():
     machine = Threads(5 / FPS, 0.6 / FPS)
     steps = Ladder(FPS, switch=machine.switch)
     machine.play(steps, 2.1)
     assert machine.on == 1
     steps.leave()
-    assert machine.on == 0 and steps.before is None
+    assert machine.on == 0 and steps.threads.before is None
 
 
 # --- what it does to pictures

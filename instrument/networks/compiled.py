@@ -42,10 +42,11 @@ def core() -> Any:
 
 
 class Compiled:
-    """Runs a plan of StyleGAN2 on all threads, in `precision`: by itself bfloat16 where the processor multiplies in it.
+    """Runs a plan of StyleGAN2 on as many threads as torch, in `precision`.
 
-    Bends act at `layers` alone; None is at any. What it is not compiled for (several pictures at once, noise that is new in
-    each) `lean` runs, and also what is being compiled meanwhile, such as the same network without noise.
+    That is by itself bfloat16, where the processor multiplies in it. Bends act at `layers` alone; None is at any. What it is
+    not compiled for (several pictures at once, noise that is new in each) `lean` runs, and also what is being compiled
+    meanwhile, such as the first blocks alone.
     """
 
     def __init__(self, plan: Plan, layers: Collection[str] | None = None, precision: torch.dtype | None = None) -> None:
@@ -53,13 +54,11 @@ class Compiled:
         short = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = precision or (torch.bfloat16 if short else torch.float32)
         self.lean = Lean(plan, precision)
-        self.options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == torch.bfloat16 else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads.ALL,
-        }
-        whole = len(plan.blocks), True
-        self.begun, self.forms = {whole}, {whole: self.pieces(*whole)}
+        self.precision = "bf16" if precision == torch.bfloat16 else "f32"
+        counts = sorted({1, threads.ALL, torch.get_num_threads()})  # a show finds out which of them is better
+        self.forms = {(len(plan.blocks), count): self.pieces(len(plan.blocks), count) for count in counts}
+        self.begun = set(self.forms)
+        self.silence = torch.zeros(plan.noisy)
 
     def __call__(
         self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
@@ -68,25 +67,31 @@ class Compiled:
 
         `noise` [layers] scales what was trained; `fresh` noise is drawn anew. The first `stages` blocks are run.
         """
-        form = stages or len(self.plan.blocks), noise is not None
+        form = stages or len(self.plan.blocks), torch.get_num_threads()
         if form not in self.begun:
             self.begun.add(form)
             Thread(target=self.add, args=form, name="compiling").start()
         if fresh or len(styles) > 1 or form not in self.forms:
             return self.lean(styles, noise, bend, fresh, stages)
-        maps = {"styles": styles} if noise is None else {"styles": styles, "noise": noise}
+        maps = {"styles": styles, "noise": self.silence if noise is None else noise}
         for piece in self.forms[form]:
             maps |= piece(maps)
             if piece.end:
                 maps[piece.bent] = bend(piece.end, maps[piece.bent])
         return maps["image"].clone()  # the next picture is written to where this one lies
 
-    def add(self, stages: int, noisy: bool) -> None:
-        self.forms[stages, noisy] = self.pieces(stages, noisy)
+    def add(self, stages: int, count: int) -> None:
+        self.forms[stages, count] = self.pieces(stages, count)
 
-    def pieces(self, stages: int, noisy: bool) -> list["Piece"]:
-        """One form of the network, compiled."""
-        return [Piece(drawn, self.options) for drawn in Sketch(self.plan, self.layers, noisy).pieces(stages)]
+    def pieces(self, stages: int, count: int) -> list["Piece"]:
+        """One form of the network, compiled for so many threads."""
+        options = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": count,
+            "ENABLE_CPU_PINNING": False,  # or the thread that draws would be tied to one core for good
+        }
+        return [Piece(drawn, options) for drawn in Sketch(self.plan, self.layers).pieces(stages)]
 
 
 class Piece:
@@ -117,8 +122,8 @@ class Drawn:
 class Sketch:
     """Puts a network's pieces together. What a piece does not make itself it takes from the one before, if it needs it."""
 
-    def __init__(self, plan: Plan, layers: Collection[str], noisy: bool) -> None:
-        self.plan, self.layers, self.noisy = plan, layers, noisy
+    def __init__(self, plan: Plan, layers: Collection[str]) -> None:
+        self.plan, self.layers = plan, layers
         self.shapes: dict[str, list[int]] = {"styles": [1, plan.styles.total], "noise": [plan.noisy]}
         self.made: dict[str, Node] = {}
         self.taken: dict[str, Node] = {}
@@ -196,7 +201,7 @@ class Sketch:
             taps = constant(4 * layer.up.flip((0, 1)).expand(len(layer.weight), 1, 1, 4, 4))
             x = ops.group_convolution(x, taps, [1, 1], [1, 1], [1, 1], [1, 1])  # [1, O, 2h, 2w]
         x = ops.multiply(x, spread(ops.power(power, number_of(-0.5))))
-        if self.noisy and layer.noise is not None and layer.strength is not None:
+        if layer.noise is not None and layer.strength is not None:
             strength = sliced(self.get("noise"), number, number + 1, 0)
             grain = ops.multiply(constant(layer.noise[None, None] * layer.strength * gain), strength)
             # a convolution, because its result lies as x does: to add [1, 1, h, w] would have all of x rearranged
