@@ -89,7 +89,7 @@ def test_the_doctor_says_what_works_and_what_mends_the_rest(tmp_path: Path) -> N
     said = phosphene(tmp_path, "doctor")
     assert said.returncode == 0, said.stdout
     looks = re.findall(r"^(ok|--)  (.{12}) (.+)$", said.stdout, re.M)
-    assert [name.strip() for _, name, _ in looks][:5] == ["phosphene", "models", "device", "video files", "window"]
+    assert [name.strip() for _, name, _ in looks][:5] == ["phosphene", "models", "device", "executors", "video files"]
     assert re.search(r"^--  window .*no display.*\n +mend: .*DISPLAY", said.stdout, re.M)
     for line in said.stdout.splitlines():
         assert re.match(r"ok  |--  | +mend: ", line), line

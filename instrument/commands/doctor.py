@@ -12,6 +12,8 @@ import torch
 
 from instrument import __version__, catalog
 from instrument.commands import devices
+from instrument.networks.compiled import there_is_openvino
+from instrument.networks.race import precisions
 from instrument.plugs import Unavailable
 
 
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         ("phosphene", version, True),
         ("models", models, True),
         ("device", processor, True),
+        ("executors", executors, False),
         ("video files", codecs, True),
         ("window", window, False),
         ("sound in", sound_in, False),
@@ -78,6 +81,17 @@ def processor() -> Finding:
     return Finding(
         True, f"no GPU; {torch.get_num_threads()} CPU threads, enough for 256 px models such as those shipped"
     )
+
+
+def executors() -> Finding:
+    """What a network can be run by here, from exact to quick."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    there_are = list(precisions(device))
+    if device.type == "cuda":
+        return Finding(True, ", ".join(there_are))
+    if not there_is_openvino():
+        return Finding(False, f"{', '.join(there_are)}; openvino would be quicker", "pip install 'phosphene[cpu]'")
+    return Finding(True, ", ".join([*there_are, "openvino"]))
 
 
 def codecs() -> Finding:
