@@ -76,6 +76,8 @@ class Voice:
             self.latent = self.walk.step(START, **parameters["walk"])
             with self.plan.rehearsal() if n == 0 else nullcontext():
                 self.image = self.draw(self.latent, parameters)
+        if isinstance(self.generator, Eased):
+            self.generator.leave()  # nobody saw these, so they were not late
         if self.captured and self.latent:
             self.captured.capture(self.latent, parameters)
 

@@ -15,6 +15,7 @@ from instrument.bend import Plan
 from instrument.clock import Virtual
 from instrument.document import Mistake
 from instrument.flow import Event
+from instrument.ladder import Eased, Ladder
 from instrument.patch import read_patch
 from instrument.perform import perform
 from instrument.report import Meter
@@ -194,6 +195,15 @@ def test_a_voice_that_plays_already_changes_nothing():
     rig = asking(events(("osc/model/other", 1)), [], events(("osc/model/other", 1)), [], make=voice_of)
     levels(rig, 0, 40)
     assert levels(rig, 41, 42) == [-0.5, -0.5]
+
+
+def test_pictures_that_nobody_sees_are_never_late():
+    """Or a slow network would begin its show with less than it can."""
+    voice = voice_of()
+    voice.generator = Eased(voice.generator, Ladder(1e6))  # at such a rate every picture is
+    for _ in range(100):
+        voice.warm(rig_of().at_rest(), 3)
+    assert voice.generator.ladder.step == 0 and not voice.generator.ladder.recent
 
 
 # --- of a patch
