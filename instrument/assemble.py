@@ -11,7 +11,6 @@ from instrument import catalog
 from instrument.casting import Casting, Part, model_named
 from instrument.document import Mistake, limited, located
 from instrument.faults import Faults
-from instrument.flow import START, Signals
 from instrument.heard import Heard
 from instrument.master import Master
 from instrument.matrix import Matrix, Rest
@@ -82,8 +81,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     }
     voice = casting.voice(first, packed, faults)
     cued_voices = {signal: casting.voice(part, packed, faults) for signal, part in others.items()}
-    at_rest = matrix.resolve(START, Signals({}, frozenset()))
-    understudy = partial(casting.understudy, supplied, packed, faults, at_rest)
+    understudy = partial(casting.understudy, supplied, packed, faults, matrix.at_rest())
     return Rig(
         inputs=inputs,
         modulators=modulators,
@@ -214,8 +212,8 @@ def cue(patch: Patch, scene: Scene, matrix: Matrix, faders: Mapping[str, Paramet
         checked(f"{scene.path} (cued by {patch.path}): [rest]", matrix, address, value)
     stays = [key for key in ("anchors", "bpm") if getattr(scene, key) and (key == "bpm" or scene.model is None)]
     if stays:
-        said_of = "as a cue it moves what rests; its %s count only when it is played"
-        log.info(f"%s: {said_of}", scene.name, " and ".join(stays))
+        what = " and ".join(stays)
+        log.info("%s: as a cue it moves what rests; its %s count only when it is played", scene.name, what)
     defaults = {address: parameter.default for address, parameter in matrix.parameters.items()}
     ours = {address: value for address, value in defaults.items() if not address.startswith("master/")}
     return replace(scene, rest={**ours, **patch.rest, **scene.rest, **said})

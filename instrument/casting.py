@@ -49,7 +49,7 @@ class Casting:
     def __init__(self, patch: Patch, show: Show) -> None:
         self.patch, self.show = patch, show
         self.parts: dict[tuple[Path, int, tuple[int, ...]], Part] = {}
-        self.voices: dict[Path, Voice] = {}
+        self.voices: list[tuple[Part, Voice]] = []
 
     def part(self, name: str, where: str, supplied: Mapping[str, Any]) -> Part:
         """The part of a model, with a walk from this seed and these anchors.
@@ -58,17 +58,19 @@ class Casting:
         another kind of network is then run by what is likely the fastest.
         """
         with located(where):
-            path = catalog.data("models", name)
+            found = catalog.data("models", name)
+        path = found.resolve()  # one model may be named in several ways
         key = path, supplied["seed"], supplied["anchors"]
         if key not in self.parts:
             there = next((part for part in self.parts.values() if part.path == path), None)
-            generator, slots = (there.generator, there.slots) if there else self.opened(name, where)
+            generator, slots = (there.generator, there.slots) if there else self.opened(name, found, where)
             walk = built("walks", self.patch.walk, supplied, generator)
             self.parts[key] = Part(name, path, generator, walk, slots)
         return self.parts[key]
 
-    def opened(self, name: str, where: str) -> tuple[Generator, list[Slot]]:
-        generator = model(name, where, self.show.device)
+    def opened(self, name: str, path: Path, where: str) -> tuple[Generator, list[Slot]]:
+        with located(where):
+            generator = opened_model(path, self.show.device)
         slots = [slot(at, bent, generator) for at, bent in self.patch.bends.items()]
         if isinstance(generator, Executed):
             layers = {slot.layer for slot in slots}
@@ -83,10 +85,13 @@ class Casting:
 
     def voice(self, part: Part, packed: Packed, faults: Faults) -> Voice:
         """The voice of a part, its parameters taken from `packed`; live it is on a ladder, and captured on a GPU."""
-        if part.path not in self.voices:
-            self.voices[part.path] = self.new(part, packed, faults)
-        voice = self.voices[part.path]
-        return voice if voice.walk is part.walk else replace(voice, name=part.name, walk=part.walk)
+        for other, voice in self.voices:
+            if other is part:
+                return voice
+        kin = next((voice for other, voice in self.voices if other.path == part.path), None)
+        made = replace(kin, name=part.name, walk=part.walk) if kin else self.new(part, packed, faults)
+        self.voices.append((part, made))
+        return made
 
     def understudy(
         self,
@@ -108,9 +113,8 @@ class Casting:
         another = Casting(self.patch, replace(self.show, executor=executor))
         check()
         voice = another.voice(another.part(name, f"/model/{name}", supplied), packed, faults)
-        for _ in range(3):
-            check()
-            voice.warm(at_rest, 1)
+        check()
+        voice.warm(at_rest)
         return voice
 
     def new(self, part: Part, packed: Packed, faults: Faults) -> Voice:

@@ -6,12 +6,11 @@ vain, so that a show near the edge does not swing.
 """
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from statistics import median
 from typing import Any
 
@@ -42,9 +41,6 @@ class Ladder:
     def __init__(self, fps: float, highest: int = len(STEPS) - 1, switch: Callable[[], bool] = lambda: False) -> None:
         self.budget, self.highest, self.threads = 1 / fps, highest, Threads(switch)
         self.step, self.came_up = 0, False
-        self.before: float | None = None  # how long pictures took before the switch that is being tried
-        self.stayed, self.patience_for_threads = AGAIN, AGAIN  # seconds since one was tried, and until one is again
-        self.own, self.other = math.inf, 0.0  # how long they take at best, on this number of threads and on the other
         self.patience, self.eased, self.stood = PATIENCE, 0.0, 0.0  # seconds: needed, of ease so far, on this step
         self.looked = 0.0  # seconds that are looked back on so far
         self.recent: deque[float] = deque(maxlen=max(FEWEST, round(WINDOW * fps)))
@@ -110,7 +106,7 @@ class Threads:
     def __init__(self, switch: Callable[[], bool]) -> None:
         self.switch = switch
         self.before: float | None = None  # seconds a picture took before the trial that is on
-        self.own, self.other = math.inf, 0.0  # seconds at best on this number, and on the other as far as is known
+        self.own, self.other = inf, 0.0  # seconds at best on this number, and on the other as far as is known
         self.since, self.patience = AGAIN, AGAIN  # seconds since a trial, and until there may be another
 
     def change(self, lap: float, late: bool) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.flow import Event, ParameterFrame, Signals, Tick
+from instrument.flow import START, Event, ParameterFrame, Signals, Tick
 from instrument.parameters import Parameter, Unknown, unknown
 
 Rest = Mapping[str, float]  # "owner/parameter" -> value in the parameter's unit
@@ -109,6 +109,10 @@ class Matrix:
             frame[owner] = dict(zip(names, numbers[first : first + len(names)], strict=True))
             first += len(names)
         return ParameterFrame(frame)
+
+    def at_rest(self) -> ParameterFrame:
+        """Every parameter before anything is heard."""
+        return self.resolve(START, Signals({}, frozenset()))
 
     def advance(self, now: float) -> None:
         """Move rest values along the fade that is on, if one is."""

@@ -61,7 +61,7 @@ class Rig:
 
     def warm(self) -> None:
         """Make every voice's first pictures, which nobody sees. Raises what a part raises; of a bend, ValueError naming it."""
-        parameters = self.at_rest()
+        parameters = self.matrix.at_rest()
         self.packed.write(parameters)
         for voice in self.voices():
             voice.warm(parameters)
@@ -71,16 +71,12 @@ class Rig:
     def settle(self, fps: float) -> None:
         """Find on how many threads of the processor each voice is to draw."""
         for voice in self.voices():
-            voice.settle(self.at_rest(), fps)
+            voice.settle(self.matrix.at_rest(), fps)
 
     def voices(self) -> list[Voice]:
         """Those that are there before the show, each once, the one that begins last."""
         others = {id(voice): voice for voice in self.cued.values() if voice is not self.voice}
         return [*others.values(), self.voice]
-
-    def at_rest(self) -> ParameterFrame:
-        """Every parameter before anything is heard."""
-        return self.matrix.resolve(START, Signals({}, frozenset()))
 
     def listen(self, tick: Tick) -> list[Event]:
         """What has come in since the last tick. A model that was asked for plays from the tick on in which it is ready.

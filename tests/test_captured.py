@@ -99,7 +99,7 @@ def drawn(rig, **moved):
     """A picture with these faders where they are, and what the generator itself makes of the same."""
     for name, value in moved.items():
         rig.matrix.set(name.replace("__", "/"), value)
-    parameters = rig.at_rest()
+    parameters = rig.matrix.at_rest()
     latent = rig.voice.walk.step(replace(START, dt=1.0), **parameters["walk"])
     rig.packed.write(parameters)
     picture = rig.voice.draw(latent, parameters)
@@ -122,8 +122,8 @@ def test_wherever_faders_latent_and_bends_are_it_replays_what_would_have_been_dr
         seen.append(picture)
     assert all(not torch.allclose(one, other, atol=1e-3) for one, other in pairwise(seen))
     rig.voice.captured.generator = None  # nothing is drawn while it replays
-    rig.packed.write(rig.at_rest())
-    again = rig.voice.draw(rig.voice.latent, rig.at_rest())
+    rig.packed.write(rig.matrix.at_rest())
+    again = rig.voice.draw(rig.voice.latent, rig.matrix.at_rest())
     assert not torch.equal(seen[-1], again), "pictures stay when the next is drawn"
     rig.voice.captured.generator = generator
 
@@ -151,7 +151,7 @@ def test_with_less_work_it_is_drawn_step_by_step(rig):
     assert torch.equal(picture, told)
     rig.voice.generator.ease(noise=True, fine=True)
     rig.voice.captured.generator, generator = None, rig.voice.captured.generator  # it replays again
-    assert not torch.allclose(rig.voice.draw(rig.voice.latent, rig.at_rest()), picture, atol=1e-3)
+    assert not torch.allclose(rig.voice.draw(rig.voice.latent, rig.matrix.at_rest()), picture, atol=1e-3)
     rig.voice.captured.generator = generator
 
 

@@ -213,7 +213,7 @@ def test_a_patch_s_bends_act_through_it(tmp_path):
         rig.warm()
         for octaves in (0.0, 0.5):
             rig.matrix.set("kick/octaves", octaves)
-            parameters = rig.at_rest()
+            parameters = rig.matrix.at_rest()
             shown[executor, octaves] = rig.render(START, rig.voice.latent, parameters).image
     for octaves in (0.0, 0.5):
         agrees(shown["openvino", octaves], shown["float32", octaves], by=0.2)

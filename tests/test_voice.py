@@ -202,7 +202,7 @@ def test_pictures_that_nobody_sees_are_never_late():
     voice = voice_of()
     voice.generator = Eased(voice.generator, Ladder(1e6))  # at such a rate every picture is
     for _ in range(100):
-        voice.warm(rig_of().at_rest(), 3)
+        voice.warm(rig_of().matrix.at_rest(), 3)
     assert voice.generator.ladder.step == 0 and not voice.generator.ladder.recent
 
 
@@ -305,6 +305,13 @@ def test_cues_of_one_model_share_its_network_and_each_has_its_walk(folder):
     assert two.generator is again.generator and two.walk is not again.walk
     assert path is not rig.voice and path.generator.z_dim == 12, "cued by its path"
     assert rig.cued["key/1"] is rig.voice
+
+
+def test_two_cues_of_one_scene_bring_one_voice(folder):
+    (folder / "patch.toml").write_text(PATCH.replace("[outputs", '"key/3" = "other"\n[outputs'))
+    (folder / "scenes" / "calm.toml").write_text('model = "two"\nseed = 3\n')
+    rig = show_of(folder, [[]])
+    assert rig.cued["key/2"] is rig.cued["key/3"] is not rig.cued["key/1"]
 
 
 def test_where_no_cue_names_a_model_cues_leave_it_alone(folder):

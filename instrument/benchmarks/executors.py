@@ -113,14 +113,13 @@ def crowded(device: torch.device, seconds: float) -> dict[str, Any]:
     """Milliseconds of each way on one thread and on all, alone and while another process keeps a core busy."""
     plan, _ = made(*SIZES["256px_4096_64"], device)
     name, kind = list(precisions(device).items())[-1]
-    there_are: dict[str, Callable[[], Runner]] = {name: lambda: Lean(plan, kind)}
+    there_are: dict[str, Runner] = {name: Lean(plan, kind)}
     if there_is_openvino():
-        there_are["openvino"] = lambda: Compiled(plan, ())
+        there_are["openvino"] = Compiled(plan, ())
     found: dict[str, Any] = {}
-    for way, make in there_are.items():
+    for way, run in there_are.items():
         for count in sorted({1, torch.get_num_threads()}):
             with threads(count):
-                run = make()
                 for where, busy in (("alone", []), ("crowded", [[sys.executable, "-c", "while True: pass"]])):
                     neighbours = [subprocess.Popen(command) for command in busy]
                     try:

@@ -136,11 +136,10 @@ class Song:
         self.track = Track(sound.samples, loops=loops)
         self.speakers = speakers(self.track, sound.rate) if live else None
         self.at: int | None = None
-        self.frame = math.inf  # seconds: the shortest dt, because after a stall dt is the stall's
-        self.lead = 0.0
+        self.lead = math.inf  # a frame: the shortest dt, because after a stall dt is the stall's
 
     def read(self, tick: Tick) -> NDArray[np.float32]:
-        self.lead = self.frame = min(self.frame, tick.dt)
+        self.lead = min(self.lead, tick.dt)
         now = round(tick.time * self.rate)
         begin = now if self.at is None else self.at
         if self.speakers and self.speakers.lost(tick):
@@ -149,7 +148,7 @@ class Song:
             self.speakers = None
         if self.speakers:
             now = self.speakers.sounding(now)
-        self.at = max(begin, now + round(self.frame * self.rate))
+        self.at = max(begin, now + round(self.lead * self.rate))
         return self.track.stretch(begin, self.at)
 
     def close(self) -> None:

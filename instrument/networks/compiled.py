@@ -17,7 +17,7 @@ from torch import Tensor
 
 from instrument import threads
 from instrument.networks.lean import Lean
-from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
+from instrument.networks.stylegan2 import Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
 
 # where it is there, importing OpenVINO would send a message to its makers, and a show is nobody's business
@@ -142,7 +142,7 @@ class Sketch:
                 self.make("x", ops.add(self.get("x"), self.spend("past")))
             yield from self.cut(block.second.name, "x")
             if "image" in self.shapes:
-                self.make("image", doubled(self.get("image"), block))
+                self.make("image", enlarged(self.get("image"), block.filter))
             if block.colours:
                 colours = self.coloured(block.colours)
                 self.make("image", ops.add(self.get("image"), colours) if "image" in self.shapes else colours)
@@ -222,17 +222,12 @@ POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
 def skipped(x: Node, skip: Skip) -> Node:
     """The way past a block of the resnet [1, I, h, w] -> [1, O, 2h, 2w]."""
     x = ops.convolution(x, constant(skip.weight * math.sqrt(0.5)), *POINTWISE)
-    return enlarged(x, skip.up, len(skip.weight))
+    return enlarged(x, skip.up)
 
 
-def doubled(image: Node, block: Block) -> Node:
-    """The picture [1, 3, h, w] of the block below, twice as large."""
-    return enlarged(image, block.filter, image.get_output_shape(0)[1])
-
-
-def enlarged(x: Node, taps: Tensor, channels: int) -> Node:
+def enlarged(x: Node, taps: Tensor) -> Node:
     """x [1, C, h, w] -> [1, C, 2h, 2w], smoothed by taps [4, 4]."""
-    kernel = constant(4 * taps.expand(channels, 1, 1, 4, 4))
+    kernel = constant(4 * taps.expand(x.get_output_shape(0)[1], 1, 1, 4, 4))
     return ops.group_convolution_backprop_data(x, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
 
 
