@@ -36,7 +36,7 @@ def clock(path: Path) -> tuple[Times, Times, float]:
         listener.push(samples[end - listener.block : end])
         read = listener.reading
         if read:
-            tempo.hear(now, now, read.period, read.phase, read.confidence)
+            tempo.hear(now, now, read)
     return np.array(times), np.array(beats), time.process_time() - begun
 
 

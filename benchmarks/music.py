@@ -3,10 +3,11 @@
 Every groove of Musical MIDI Accompaniment in 4/4 or 3/4 becomes a piece of about 45 seconds, over chords, in a key and at a
 tempo that chance chooses by the groove's name. fluidsynth plays it, and the beats are those of the MIDI file's own tempo map.
 Half of the grooves, again by name, are for tuning; the others are for judging and for nothing else. Grooves of pieces that
-were listened to before there was this split are left out.
+were listened to before there was this split are left out. Of the grooves for tuning any number of further pieces can be had,
+in half of which drums or all but drums are silent for a while.
 
     apt install mma fluidsynth fluid-soundfont-gm
-    python benchmarks/music.py /somewhere/music
+    python benchmarks/music.py /somewhere/music [number of further pieces of each groove]
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
@@ -60,15 +61,17 @@ class Groove:
     name: str
     file: Path
     beats: int
+    further: int = 0
 
     @property
     def chance(self) -> random.Random:
-        return random.Random(self.name)
+        return random.Random(f"{self.name} {self.further}" if self.further else self.name)
 
     @property
     def split(self) -> str:
-        """`tune` or `test`."""
-        return ("tune", "test")[hashlib.sha256(self.name.encode()).digest()[0] & 1]
+        """`tune` or `test`, or `more` to tune by."""
+        by_name = ("tune", "test")[hashlib.sha256(self.name.encode()).digest()[0] & 1]
+        return "more" if self.further and by_name == "tune" else by_name
 
 
 def grooves() -> Iterator[Groove]:
@@ -117,6 +120,19 @@ def beats_of(file: Path, beats_a_bar: int) -> list[tuple[float, int]]:
     return found
 
 
+def silence(file: Path, chance: random.Random) -> None:
+    """Take the drums, or everything else, out of some bars of a MIDI file."""
+    midi = mido.MidiFile(file)
+    beats = midi.length * 2
+    begin = round(chance.uniform(0.2, 0.6) * beats) * midi.ticks_per_beat
+    end, drums = begin + chance.choice((8, 16, 32)) * midi.ticks_per_beat, chance.random() < 0.7
+    for track in midi.tracks:
+        for now, message in absolute(track):
+            if message.type == "note_on" and begin <= now < end and (message.channel == 9) == drums:
+                message.velocity = 0
+    midi.save(file)
+
+
 def absolute(track: mido.MidiTrack) -> Iterator[tuple[int, mido.Message]]:
     """A track's messages with the tick at which each is."""
     now = 0
@@ -137,7 +153,9 @@ def seconds_at(tick: int, tempi: list[tuple[int, int]], ticks_a_beat: int) -> fl
 
 def make(groove: Groove, folder: Path) -> bool:
     """Write NAME.wav, mono at 44.1 kHz with its peak at 0.9, and NAME.beats; answers whether the groove could be played."""
-    stem = folder / re.sub(r"\W", "_", f"{groove.file.parent.name}_{groove.name}")
+    stem = folder / re.sub(
+        r"\W", "_", f"{groove.file.parent.name}_{groove.name}" + (f"_{groove.further}" if groove.further else "")
+    )
     if stem.with_suffix(".beats").exists():
         return True
     stem.with_suffix(".mma").write_text(chart(groove), "utf-8")
@@ -145,6 +163,9 @@ def make(groove: Groove, folder: Path) -> bool:
     subprocess.run(["mma", stem.with_suffix(".mma"), "-f", stem.with_suffix(".mid")], **quiet)  # type: ignore[call-overload]
     if not stem.with_suffix(".mid").exists():
         return False
+    chance = random.Random(f"silence {stem.name}")
+    if groove.further and chance.random() < 0.5:
+        silence(stem.with_suffix(".mid"), chance)
     sound = stem.with_suffix(".stereo.wav")
     play = ["fluidsynth", "-ni", "-g", "0.5", "-r", "44100", "-F", sound, FONT, stem.with_suffix(".mid")]
     subprocess.run(play, **quiet)  # type: ignore[call-overload]
@@ -166,7 +187,9 @@ def make(groove: Groove, folder: Path) -> bool:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    for groove in grooves():
+    further = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    wanted = [replace(groove, further=number) for number in range(further + 1) for groove in grooves()]
+    for groove in (one for one in wanted if not one.further or one.split == "more"):
         place = folder / groove.split
         place.mkdir(parents=True, exist_ok=True)
         print(groove.split, groove.name, "" if make(groove, place) else "cannot be played", flush=True)

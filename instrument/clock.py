@@ -34,7 +34,7 @@ class Real:
             wait = start + n / self.fps - time.perf_counter()
             if wait > 0:
                 time.sleep(wait)
-            yield Tick(n, n / self.fps, (n - last) / self.fps, self.tempo.beat(n / self.fps))
+            yield self.tempo.tick(n, n / self.fps, (n - last) / self.fps)
             due = int((time.perf_counter() - start) * self.fps)
             last, n = n, max(n + 1, due)
             self.missed += int(min(n, end)) - last - 1
@@ -53,7 +53,7 @@ class Virtual:
 
     def __iter__(self) -> Iterator[Tick]:
         for n in range(self.frames):
-            yield Tick(n, n / self.fps, 1 / self.fps, self.tempo.beat(n / self.fps))
+            yield self.tempo.tick(n, n / self.fps, 1 / self.fps)
 
 
 def kept(tempo: float | Tempo) -> Tempo:

@@ -13,13 +13,15 @@ from torch import Tensor
 class Tick:
     """One frame's place in time. Time enters the instrument here: nothing else reads a clock.
 
-    index counts the frames of the show (missed ones too), time and dt are seconds, beat is musical time in beats.
+    index counts the frames of the show (missed ones too), time and dt are seconds, beat and bar are musical time in beats and
+    in bars, parts of them included.
     """
 
     index: int
     time: float
     dt: float
     beat: float
+    bar: float = 0.0
 
 
 START = Tick(0, 0.0, 0.0, 0.0)
@@ -43,11 +45,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The pulse of what is heard: seconds a beat, the place in the beat 0..1, and how sure 0..1."""
+    """The pulse of what comes in: seconds a beat, the place in the beat 0..1, and how sure 0..1.
+
+    `phase` is None where only the pace is known. `bar` is beats a bar and `place` which of them was the last, from 0; `bar` is
+    0 where that is not known.
+    """
 
     period: float
-    phase: float
+    phase: float | None
     confidence: float
+    bar: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

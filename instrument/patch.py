@@ -38,10 +38,13 @@ class Bent:
 
 @dataclass(frozen=True)
 class Keeping:
-    """What `[tempo]` says: whether the tempo follows what is heard, beats a bar, and which signals are a performer's word."""
+    """What `[tempo]` says: whether the tempo follows what comes in, beats a bar, and which signals are a performer's word.
+
+    Where `bar` is None it is as heard.
+    """
 
     follow: bool = True
-    bar: int = 4
+    bar: int | None = None
     gestures: Mapping[str, str] = field(default_factory=dict)  # signal -> gesture
 
 
@@ -92,8 +95,8 @@ def read_patch(path: Path) -> Patch:
 
 def keeping(table: Table) -> Keeping:
     """The table [tempo]: `follow`, `bar`, and for each gesture the signal that is it when struck."""
-    follow, bar = table.take("follow", bool, True), table.take("bar", int, 4)
-    if not 1 <= bar <= 32:
+    follow, bar = table.take("follow", bool, True), table.take("bar", int, None)
+    if bar is not None and not 1 <= bar <= 32:
         raise Mistake(f"{table.where}: bar must be 1 to 32 beats, got {bar}")
     found = {name: table.take(name, str, None) for name in GESTURES}
     table.end()

@@ -69,7 +69,9 @@ class Plays(Protocol):
 
 @runtime_checkable
 class Pulses(Protocol):
-    """An input that hears a pulse, which the tempo of the show follows."""
+    """An input that hears a pulse, which the tempo of the show follows: of several that of the highest `rank`."""
+
+    rank: ClassVar[int]
 
     def pulse(self) -> tuple[float, Reading] | None:
         """The pulse, and the moment in seconds of the show at which it was so; None before any is known."""

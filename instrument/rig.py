@@ -229,7 +229,7 @@ def follow(tempo: Tempo, source: Pulses, tick: Tick) -> None:
     """Let the tempo hear a pulse."""
     if (heard := source.pulse()) is not None:
         time, reading = heard
-        tempo.hear(tick.time, time, reading.period, reading.phase, reading.confidence)
+        tempo.hear(tick.time, time, reading, source.rank)
 
 
 def polled(source: Input, tick: Tick) -> list[Event]:

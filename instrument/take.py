@@ -59,7 +59,7 @@ class Recorder:
 def written(tick: Tick, events: Sequence[Event]) -> str:
     """One tick's line."""
     line = {
-        "tick": [tick.index, tick.time, tick.dt, tick.beat],
+        "tick": [tick.index, tick.time, tick.dt, tick.beat, tick.bar],
         "events": [[event.address, event.value] for event in events],
     }
     return json.dumps(line) + "\n"
@@ -89,8 +89,10 @@ def read_take(path: Path) -> Take:
                     raise ValueError(f"the first line must say {FORMAT!r}")
                 header = item
                 continue
-            index, time, dt, beat = item["tick"]
-            ticks.append(Tick(int(index), float(time), float(dt), float(beat)))
+            index, time, dt, beat, *bar = item["tick"]  # a take of before there were bars has none
+            ticks.append(
+                Tick(int(index), float(time), float(dt), float(beat), float(bar[0]) if bar else float(beat) / 4)
+            )
             events.append(
                 [Event(str(address), None if value is None else float(value)) for address, value in item["events"]]
             )

@@ -5,35 +5,50 @@ jumps; where it is wrong for longer, it leaps, and always forward: the beat neve
 performer's word goes before what is heard.
 """
 
+import math
 from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
 
+from instrument.flow import Reading, Tick
 from instrument.parameters import Range
 
 TEMPI = Range(1, 999, "beats a minute")
 SURE = 0.35  # a reading below is not believed
-GESTURES = "tap", "double", "halve", "shift", "one", "lock"  # a performer's words
+GESTURES = "tap", "double", "halve", "shift", "one", "lock", "sooner", "later"  # a performer's words
 BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
+BARS_SURE = 4  # beats in a row by which a bar that is heard must begin elsewhere, before it is believed
+NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
+ABOVE = 2.0  # seconds for which a source that goes before others is waited for
 TAPS, LAPSE, BOUNCE = 8, 2.5, 0.15  # taps that count; seconds after which one is a first one; before which it is none
 
 
 class Tempo:
-    """Beats by time in seconds. `bpm` is what it begins with; `bar` is beats a bar."""
+    """Beats by time in seconds. `bpm` is what it begins with; `bar` is beats a bar, or None to hear them, 4 to begin with.
 
-    def __init__(self, bpm: float, bar: int = 4) -> None:
+    Pictures are drawn `ahead` seconds before they are seen, and so is their beat: it is that of the moment when they are.
+    """
+
+    def __init__(self, bpm: float, bar: int | None = None, ahead: float = 0.0) -> None:
         self.pace = bpm / 60  # beats a second, of the music
         self.since, self.at, self.speed = 0.0, 0.0, self.pace  # then the beat was this, and since then it goes so fast
-        self.bar, self.one_at = bar, 0
+        self.ahead = ahead
+        self.hears_bar, self.bar = bar is None, bar or 4
+        self.one_at, self.bars = 0, 0  # the beat with which a bar begins, and the number of that bar
+        self.told = False  # where the bar begins, by the performer
+        self.elsewhere = 0  # beats in a row in which the bar was heard to be another
+        self.last_place = -1
+        self.rank, self.ranked_at = 0, 0.0  # of the source that goes before others, and when it last spoke
+        self.seen = 0.0, 0.0  # the beat and the bar of the last tick
         self.confidence = 0.0
         self.level, self.aside = 1.0, 0.0  # what is heard is that many times as slow; and that part of a beat late
         self.locked = False
         self.astray = 0.0  # beats for which it has been wrong
         self.heard_at = 0.0
         self.taps: deque[float] = deque(maxlen=TAPS)
-        self.past: Sequence[tuple[float, float]] = ()  # of a take: times and their beats, instead of all that
+        self.past: Sequence[tuple[float, float, float]] = ()  # of a take: times, beats and bars, instead of all that
 
     @property
     def bpm(self) -> float:
@@ -43,24 +58,66 @@ class Tempo:
     def beat(self, time: float) -> float:
         """The beat at a time in seconds."""
         if self.past:
-            return between(self.past, time)
+            return between([(then, beat) for then, beat, _ in self.past], time)
         return self.at + self.speed * (time - self.since)
 
-    def hear(self, now: float, time: float, period: float, phase: float, confidence: float) -> None:
-        """At `now` the pulse is known as it was at `time`: seconds a beat, place in it 0..1, how sure 0..1."""
+    def bar_of(self, beat: float) -> float:
+        """Bars until a beat, and which part of one."""
+        return self.bars + (beat - self.one_at) / self.bar
+
+    def tick(self, index: int, time: float, dt: float) -> Tick:
+        """The tick at a time, with the beat and bar of when it is seen; they never run backwards."""
+        if self.past:
+            seen = time + self.ahead
+            bars = [(then, bar) for then, _, bar in self.past]
+            return Tick(index, time, dt, self.beat(seen), between(bars, seen))
+        beat = self.beat(time + self.ahead)
+        beat, bar = self.seen = max(beat, self.seen[0]), max(self.bar_of(beat), self.seen[1])
+        return Tick(index, time, dt, beat, bar)
+
+    def hear(self, now: float, time: float, reading: Reading, rank: int = 0) -> None:
+        """At `now` the pulse is known as it was at `time`. Of several sources the one of the highest rank is heard."""
+        if rank < self.rank and now - self.ranked_at < ABOVE:
+            return
+        period, phase, confidence = reading.period, reading.phase, reading.confidence
         self.confidence = confidence
+        if confidence >= SURE:
+            self.rank, self.ranked_at = rank, now
         passed, self.heard_at = max(time - self.heard_at, 0.0), time
         if self.locked or confidence < SURE:
             self.run(now, self.pace)
             return
-        period, phase = period / self.level, self.within(phase, time)
-        error = (phase - self.beat(time) + 0.5) % 1 - 0.5
+        period /= self.level
         self.pace = 1 / period
+        if phase is None:
+            self.run(now, self.pace)
+            return
+        error = (self.within(phase, time) - self.beat(time) + 0.5) % 1 - 0.5
         self.astray = self.astray + passed / period if abs(error) > ASTRAY else 0.0
         if self.astray > ENOUGH:
             self.leap(now, error % 1)
             return
         self.run(now, self.pace * (1 + min(max(error * period / CATCH, -BEND), BEND)))
+        if reading.bar and self.level == 1 and not self.aside:
+            self.hear_bar(self.beat(time) + error - phase, reading)
+
+    def hear_bar(self, beat: float, reading: Reading) -> None:
+        """The beat, a whole number or nearly, is one that has its place in a bar. Once a beat it is asked whether in ours too."""
+        if self.told or reading.place == self.last_place or (reading.bar != self.bar and not self.hears_bar):
+            return
+        self.last_place = reading.place
+        same = reading.bar == self.bar and (round(beat) - self.one_at) % self.bar == reading.place
+        self.elsewhere = 0 if same else self.elsewhere + 1
+        if self.elsewhere >= BARS_SURE:
+            self.begin_bar(round(beat) - reading.place, reading.bar)
+
+    def begin_bar(self, beat: int, bar: int) -> None:
+        """Bars of so many beats begin with this beat. Their number goes on, forwards."""
+        now = self.seen[0]
+        begun = self.bar_of(now)
+        self.bar, self.one_at, self.elsewhere = bar, beat, 0
+        self.bars = 0
+        self.bars = math.ceil(begun - self.bar_of(now))
 
     def within(self, phase: float, time: float) -> float:
         """The place in our beat, of one in the beat that is heard, on the level that the performer chose.
@@ -114,13 +171,23 @@ class Tempo:
     def one(self, now: float) -> None:
         """The bar begins now."""
         self.leap(now, -self.beat(now) % 1)
-        self.one_at = round(self.beat(now)) % self.bar
+        self.begin_bar(round(self.beat(now)), self.bar)
+        self.told = True
 
     def lock(self, now: float) -> None:
-        """Heed nothing that is heard any more; or do so again."""
+        """Heed nothing that is heard any more; or do so again, also of bars."""
         self.locked = not self.locked
+        self.told = False
         self.taps.clear()
         self.run(now, self.pace)
+
+    def sooner(self, now: float) -> None:
+        """The picture a hundredth of a second before."""
+        self.ahead = min(self.ahead + NUDGE, MOST)
+
+    def later(self, now: float) -> None:
+        """The picture a hundredth of a second after."""
+        self.ahead = max(self.ahead - NUDGE, -MOST)
 
     def place(self, beat: float) -> float:
         """Where in the bar a beat is, 0..bar."""

@@ -42,7 +42,10 @@ def test_what_was_played_comes_back_to_the_last_digit(path):
 def test_it_is_one_json_object_a_line(path):
     header, *lines = map(json.loads, path.read_text("utf-8").splitlines())
     assert header["take"] == FORMAT
-    assert lines[1] == {"tick": [1, 1 / 30, 1 / 30, 1 / 15], "events": [["midi/cc/74", 0.1], ["osc/walk/speed", -3.7]]}
+    assert lines[1] == {
+        "tick": [1, 1 / 30, 1 / 30, 1 / 15, 0.0],
+        "events": [["midi/cc/74", 0.1], ["osc/walk/speed", -3.7]],
+    }
 
 
 @pytest.mark.parametrize("lost", [1, 2, 7, 30])

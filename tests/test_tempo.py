@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from instrument.flow import Reading
 from instrument.tempo import ASTRAY, BEND, SURE, Tempo, between
 
 FPS = 60
@@ -16,7 +17,7 @@ def played(tempo, seconds, bpm=120.0, late=0.0, sure=0.9, begin=0.0, noise=0.0):
         times.append(now)
         beats.append(tempo.beat(now))
         heard = now - 0.02 + chance.normal(0, noise)  # what is known is a little old
-        tempo.hear(now, now - 0.02, 60 / bpm, (heard - late) * bpm / 60 % 1, sure)
+        tempo.hear(now, now - 0.02, Reading(60 / bpm, (heard - late) * bpm / 60 % 1, sure))
     return np.array(times), np.array(beats)
 
 
@@ -118,6 +119,70 @@ def test_this_is_the_one():
 
 def test_a_take_s_beats_are_its_own():
     tempo = Tempo(120.0)
-    tempo.past = [(0.0, 0.0), (1.0, 2.0), (2.0, 5.0)]
+    tempo.past = [(0.0, 0.0, 0.0), (1.0, 2.0, 0.5), (2.0, 5.0, 1.25)]
     assert [tempo.beat(time) for time in (0.5, 1.5, 2.0, 3.0)] == [1.0, 3.5, 5.0, 8.0]
     assert between([(1.0, 7.0)], 9.0) == 7.0
+
+
+# --- bars
+
+
+def barred(tempo, seconds, bar, first, begin=0.0):
+    """Let it hear 120 beats a minute whose bars of `bar` begin with the beats first, first + bar, ...; the ticks."""
+    ticks = []
+    for n in range(round(seconds * FPS)):
+        now = begin + n / FPS
+        ticks.append(tempo.tick(n, now, 1 / FPS))
+        beat, phase = divmod(now * 2, 1)
+        tempo.hear(now, now, Reading(0.5, phase, 0.9, bar, int(beat - first) % bar))
+    return ticks
+
+
+@pytest.mark.parametrize(("bar", "first"), [(4, 0), (4, 3), (3, 1)])
+def test_bars_begin_where_they_are_heard_to(bar, first):
+    ticks = barred(Tempo(120.0), 12, bar, first)
+    for tick in ticks[-300:]:
+        assert (tick.bar - (tick.beat - first) / bar + 0.5) % 1 == pytest.approx(0.5, abs=1e-6)
+    assert all(before.bar <= after.bar for before, after in zip(ticks, ticks[1:], strict=False))
+
+
+def test_how_many_beats_a_bar_has_and_where_it_begins_is_the_performer_s_word():
+    assert barred(tempo := Tempo(120.0, 4), 12, 3, 1)[-1].bar == pytest.approx(24 / 4, abs=0.05) and tempo.bar == 4
+    tempo = Tempo(120.0)
+    barred(tempo, 12, 4, 0)
+    tempo.one(13.0)
+    barred(tempo, 12, 4, 0, begin=13.0)
+    assert tempo.place(tempo.beat(13.0)) == pytest.approx(0, abs=0.1)
+    tempo.lock(25.0), tempo.lock(25.0)
+    barred(tempo, 12, 4, 0, begin=25.0)
+    assert tempo.place(28.0) == pytest.approx(0), "until the word is taken back"
+
+
+# --- several sources, and when pictures are seen
+
+
+def test_a_source_that_knows_goes_before_one_that_hears_until_it_falls_silent():
+    tempo = Tempo(120.0)
+    for n in range(600):
+        now = n / FPS
+        tempo.hear(now, now, Reading(0.5, now * 2 % 1, 0.9), 1)
+        if now < 5:
+            tempo.hear(now, now, Reading(0.6, now / 0.6 % 1, 1.0), 4)
+        if not 6.8 < now < 7.2:
+            assert tempo.bpm == pytest.approx(100 if now < 7 else 120)
+
+
+def test_a_source_may_know_the_pace_alone():
+    tempo = Tempo(120.0)
+    tempo.hear(1.0, 1.0, Reading(0.4, None, 1.0))
+    assert tempo.bpm == pytest.approx(150) and tempo.beat(2.0) == pytest.approx(2 + 2.5)
+
+
+def test_pictures_are_of_the_moment_when_they_are_seen_and_never_run_backwards():
+    tempo = Tempo(120.0, ahead=0.05)
+    assert tempo.tick(60, 1.0, 1 / FPS).beat == pytest.approx(2.1)
+    tempo.sooner(1.0)
+    assert tempo.tick(60, 1.0, 1 / FPS).beat == pytest.approx(2.12)
+    tempo.later(1.0), tempo.later(1.0)
+    assert tempo.tick(60, 1.0, 1 / FPS).beat == pytest.approx(2.12)
+    assert tempo.tick(120, 2.0, 1 / FPS).beat == pytest.approx(4.08)

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     rig = assemble(patch, scene, show)
     clock: Replay | Virtual
     if take:
-        rig.tempo.past = [(tick.time, tick.beat) for tick in take.ticks]
+        rig.tempo.past = [(tick.time, tick.beat, tick.bar) for tick in take.ticks]
     try:
         if take and not args.fps:
             lasting = args.seconds or float("inf")

@@ -63,6 +63,8 @@ class Input:
     Raises ValueError for a device or file that does not exist, Unavailable where no device can be heard.
     """
 
+    rank = 1  # as a source of the tempo: after those that know
+
     def __init__(self, *, source: str = "default", gain: float = 1.0, analysed: bool = True, live: bool) -> None:
         self.source = opened(source, live=live, loops=live or not analysed)
         self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
