@@ -104,7 +104,7 @@ def test_virtual_time_takes_none(wall):
     ticks = list(Virtual(25, 90, 50))
     assert wall.slept == [] and wall.now == 1000.0
     assert ticks[0] == Tick(0, 0.0, 1 / 25, 0.0)
-    assert ticks[49] == Tick(49, 49 / 25, 1 / 25, 49 / 25 * 1.5)
+    assert ticks[49] == Tick(49, 49 / 25, 1 / 25, 49 / 25 * 1.5, 49 / 25 * 1.5 / 4)
     assert len(Virtual(25, 90, 50)) == 50 and Virtual.missed == 0
 
 

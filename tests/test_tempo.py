@@ -1,5 +1,7 @@
 """The musical clock: it runs by itself, is drawn to what it hears, never runs backwards, and does as it is told."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -143,7 +145,7 @@ def test_bars_begin_where_they_are_heard_to(bar, first):
     ticks = barred(Tempo(120.0), 12, bar, first)
     for tick in ticks[-300:]:
         assert (tick.bar - (tick.beat - first) / bar + 0.5) % 1 == pytest.approx(0.5, abs=1e-6)
-    assert all(before.bar <= after.bar for before, after in zip(ticks, ticks[1:], strict=False))
+    assert all(before.bar <= after.bar for before, after in pairwise(ticks))
 
 
 def test_how_many_beats_a_bar_has_and_where_it_begins_is_the_performer_s_word():
