@@ -227,6 +227,8 @@ def test_a_performer_s_word_reaches_the_tempo():
 class Drummer(Script):
     """An input that hears a pulse of 100 beats a minute, the first beat at 0.1 s."""
 
+    rank = 1
+
     def pulse(self):
         self.now = getattr(self, "now", -1 / 30) + 1 / 30
         return self.now, Reading(0.6, (self.now - 0.1) / 0.6 % 1, 0.9)
