@@ -246,6 +246,8 @@ def test_the_tempo_follows_what_an_input_hears_unless_it_is_told_not_to(follow, 
 
 def test_an_input_whose_pulse_fails_is_said_and_the_clock_runs_on():
     class Broken(Script):
+        rank = 1
+
         def pulse(self):
             raise BROKEN
 

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from instrument.flow import Reading
 from instrument.listening.flux import Flux
 from instrument.listening.gain import GATE, QUIET, AutoGain
+from instrument.listening.growth import Growth
 from instrument.listening.onset import Onsets
 from instrument.listening.pulse import Pulse
 from instrument.listening.spectrum import Spectrum, block_of
 
 DARK, BRIGHT = 80.0, 4000.0  # Hz: where brightness is 0 and 1
+LEAK = 0.06  # of a band's amplitude may appear in the next, because the window is steep
 RATES = 8000, 192000
 
 
@@ -29,7 +31,7 @@ class Listener:
         self.block = block_of(rate)
         dt = self.block / rate
         self.spectrum = Spectrum(rate)
-        self.gain, self.onsets = AutoGain(dt, 3), Onsets(self.spectrum, dt)
+        self.gain, self.growth, self.onsets = AutoGain(dt, 3), Growth(self.spectrum), Onsets(self.spectrum, dt)
         self.flux, self.pulse = Flux(rate, self.block), Pulse(dt)
         self.reading: Reading | None = None  # of the last whole block
         self.share = np.float32(2 / (4 * self.block))
@@ -59,9 +61,11 @@ class Listener:
         fall = math.sqrt(max(blocks) / self.block) - math.sqrt(blocks[3] / self.block)
         power = self.spectrum(window)
         amplitudes = np.sqrt(power)
-        bands = np.sqrt(np.add.reduceat(power, self.spectrum.groups)).tolist()
+        bass, mid, high = np.sqrt(np.add.reduceat(power, self.spectrum.groups)).tolist()
+        bands = bass, max(mid - LEAK * bass, 0.0), max(high - LEAK * mid, 0.0)
         signals = self.gain(level, bands)
-        onset = self.onsets(amplitudes, self.gain.peak, fall)
+        _, growth = self.growth(amplitudes, self.gain.peak, fall)
+        onset = self.onsets(growth)
         return [
             *zip(("level", "bass", "mid", "high"), signals, strict=True),
             ("onset", onset if level > GATE else 0.0),

@@ -7,7 +7,7 @@ from instrument.listening.spectrum import Spectrum
 
 SILENT = 10 ** (-66 / 20)  # a band with less amplitude than this is empty
 COMPRESSION = 100.0  # what is heard goes down to about 1/100 of the sound's recent peak
-SPLASH = 0.06  # of a fall in amplitude may appear in other bands, because a sound cut off is no longer a pure tone
+SPLASH = 0.1  # of a fall in amplitude may appear in other bands, because a sound cut off is no longer a pure tone
 
 Bands = NDArray[np.float32]
 
