@@ -8,7 +8,19 @@ import pytest
 ROOT = Path(__file__).parents[1] / "instrument"
 PLUG_FOLDERS = ["inputs", "modulators", "walks", "generators", "bends", "outputs"]
 PURE_FOLDERS = ["listening", "latent"]
-A_PLUG_MAY = {"flow", "parameters", "plugs", "queued", "bend", "take", "track", "model", "networks", *PURE_FOLDERS}
+A_PLUG_MAY = {
+    "flow",
+    "parameters",
+    "phase",
+    "plugs",
+    "queued",
+    "bend",
+    "take",
+    "track",
+    "model",
+    "networks",
+    *PURE_FOLDERS,
+}
 A_PLUG_MAY |= {"images", "media", "screen"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",

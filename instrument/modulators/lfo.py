@@ -6,23 +6,24 @@ from typing import Annotated, Literal
 
 from instrument.flow import Signals, Tick
 from instrument.parameters import Range
+from instrument.phase import Phase
 
 
 class Modulator:
     """A wave between 0 and 1: `sine` starts at the middle going up, `saw` rises, `square` starts up, `random` steps.
 
-    `unit` says what `rate` counts: cycles a second ("Hz"), or with "beats" cycles a beat.
+    `unit` says what `rate` counts: cycles a second ("Hz"), a beat ("beats") or a bar ("bars"). In beats and bars a wave keeps
+    its place in the music: at rate 0.25 it begins on every fourth beat or bar, also after the tempo has leapt.
     """
 
     def __init__(
         self,
         *,
         shape: Literal["sine", "triangle", "saw", "square", "random"] = "sine",
-        unit: Literal["Hz", "beats"] = "Hz",
+        unit: Literal["Hz", "beats", "bars"] = "Hz",
         seed: int,
     ) -> None:
-        self.shape, self.unit, self.seed = shape, unit, seed
-        self.cycles, self.last = 0.0, 0.0
+        self.shape, self.phase, self.seed = shape, Phase(unit), seed
 
     def step(
         self,
@@ -32,9 +33,7 @@ class Modulator:
         rate: Annotated[float, Range(0.005, 30, "cycles", "exponential")] = 0.5,
         phase: Annotated[float, Range(0, 1, "turns")] = 0.0,
     ) -> float:
-        now = tick.beat if self.unit == "beats" else tick.time
-        self.cycles, self.last = self.cycles + (now - self.last) * rate, now
-        cycle, turn = divmod(self.cycles + phase, 1)
+        cycle, turn = divmod(self.phase.step(tick, rate) + phase, 1)
         if self.shape == "sine":
             return 0.5 + 0.5 * math.sin(2 * math.pi * turn)
         if self.shape == "triangle":
