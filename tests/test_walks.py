@@ -15,6 +15,8 @@ from instrument.plugs import SUPPLIED
 
 every_walk = pytest.mark.parametrize("name", catalog.plugs("walks"))
 DIM = 64
+CHORD = {"c": 0.3, "e": 0.8, "g": 0.5}
+SOUNDING = {"chords": CHORD}  # what must be heard before the other parameters of a walk can do something
 
 
 def walk(name, seed=1, anchors=(), dim=DIM, **given):
@@ -90,8 +92,8 @@ def test_each_parameter_at_its_end_leaves_it_finite(name, end):
 @every_walk
 def test_each_parameter_does_something(name):
     for key, item in declared(walk(name).step).items():
-        moved = path(walk(name), **{key: item.range.from_unit(0.9)})
-        assert apart(moved, path(walk(name), **{key: item.range.from_unit(0.2)})) > 0.05, key
+        high, low = ({**SOUNDING.get(name, {}), key: item.range.from_unit(unit)} for unit in (0.9, 0.2))
+        assert apart(path(walk(name), **high), path(walk(name), **low)) > 0.05, key
 
 
 @every_walk
@@ -210,3 +212,44 @@ def test_keyframes_of_one_key_stays_there():
 def test_a_full_push_reaches_the_next_key():
     places = path(walk("keyframes", anchors=(1, 2, 3, 4)), fps=30, seconds=1, beats=4.0, push=1.0)
     assert torch.allclose(places[0, 0], normal(2, DIM), atol=1e-5)
+
+
+# --- chords
+
+
+def mean(**shares):
+    """The weighted mean of the pictures of seeds 1 to 12 by their notes."""
+    notes = "c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b"
+    return sum(share * normal(1 + notes.index(note), DIM) for note, share in shares.items()) / sum(shares.values())
+
+
+@pytest.mark.parametrize("focus", [0.5, 1.0, 4.0])
+def test_chords_comes_to_the_mean_of_its_notes_by_the_power_of_their_weights(focus):
+    places = path(walk("chords"), glide=0.1, focus=focus, **CHORD)
+    there = mean(**{note: weight**focus for note, weight in CHORD.items()})
+    assert torch.allclose(places[-1, 0], there, atol=1e-5)
+
+
+@pytest.mark.parametrize("fps", [10, 60])
+def test_chords_is_63_percent_of_the_way_after_its_glide(fps):
+    places = path(walk("chords"), fps=fps, seconds=2.0, glide=2.0, d=0.9)
+    assert torch.allclose(places[-1, 0], torch.lerp(mean(d=1), mean(c=1), math.exp(-1)), atol=1e-5)
+
+
+def test_chords_goes_to_the_same_place_when_it_is_played_softly():
+    loud, soft = (path(walk("chords"), glide=0.1, d=d, f=2 * d) for d in (0.5, 0.1))
+    assert torch.allclose(loud, soft, atol=1e-5)
+
+
+def test_chords_stays_where_it_is_when_nothing_sounds_and_hardly_moves_when_next_to_nothing_does():
+    walked = walk("chords")
+    there = path(walked, seconds=2.0, **CHORD)[-1]
+    assert torch.equal(path(walked, seconds=10.0)[-1], there)
+    assert 0 < apart(path(walked, seconds=1.0, f=0.01)[-1], there) < 0.1
+
+
+def test_chords_has_its_anchors_first_and_then_those_of_the_seed():
+    places = path(walk("chords", seed=30, anchors=(5, 6)), glide=0.05, c_sharp=1.0)
+    assert torch.allclose(places[-1, 0], normal(6, DIM), atol=1e-5)
+    places = path(walk("chords", seed=30, anchors=(5, 6)), glide=0.05, d=1.0)
+    assert torch.allclose(places[-1, 0], normal(30, DIM), atol=1e-5)
