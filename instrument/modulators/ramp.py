@@ -1,5 +1,6 @@
 """Ramp: climbs or falls over so many beats or bars, and begins again."""
 
+import math
 from typing import Annotated, Literal
 
 from instrument.flow import Signals, Tick
@@ -26,5 +27,5 @@ class Modulator:
         curve: Annotated[float, Range(-1, 1)] = 0.0,
     ) -> float:
         """`curve` 0 is a straight line; above, it waits and then hurries (1: t⁴), and below it hurries first (-1: ⁴√t)."""
-        way = (self.phase.step(tick, 1 / length) % 1) ** 4.0**curve
+        way = math.pow(self.phase.step(tick, 1 / length) % 1, 4**curve)
         return 1 - way if self.falling else way

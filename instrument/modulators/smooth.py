@@ -40,4 +40,4 @@ class Modulator:
             self.held += passed
             falling = min(passed, max(0.0, self.held - hold))  # of this tick, what is left when it has held long enough
             self.value += (goal - self.value) * (1 - math.exp(-falling / fall))
-        return self.value**4.0**curve
+        return math.pow(self.value, 4**curve)
