@@ -21,7 +21,7 @@ A_PLUG_MAY = {
     "networks",
     *PURE_FOLDERS,
 }
-A_PLUG_MAY |= {"images", "media", "screen"}  # edges that several plugs share
+A_PLUG_MAY |= {"images", "media", "screen", "soundcard"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",
     "av": "media",
@@ -35,7 +35,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "pythonosc": "inputs.osc",
     "rtmidi": "inputs.midi",
     "safetensors": "model",
-    "sounddevice": "inputs.audio",
+    "sounddevice": "soundcard",
     "tomli_w": "model",
     "tqdm": "progress",
 }

@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from instrument import soundcard
 from instrument.clock import Virtual
 from instrument.flow import Tick
 from instrument.inputs import audio
-from instrument.inputs.audio import Input, demo_path, devices
+from instrument.inputs.audio import Input, demo_path
 from instrument.listening.features import Listener
 from instrument.plugs import Hears, Plays, Unavailable
+from instrument.soundcard import devices
 
 RATE = 48000
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -55,7 +57,7 @@ def portaudio(names: list[tuple[str, int]], default: int = -1) -> Any:
 @pytest.fixture(autouse=True)
 def no_sound_card(monkeypatch: pytest.MonkeyPatch) -> None:
     """The computer that runs the tests plays nothing and listens to nobody."""
-    monkeypatch.setattr(audio, "portaudio_library", lambda: None)
+    monkeypatch.setattr(soundcard, "portaudio_library", lambda: None)
 
 
 @pytest.fixture
@@ -209,7 +211,7 @@ def test_without_an_input_that_opens_the_demo_track_plays(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, names: list[tuple[str, int]], default: int
 ) -> None:
     library = portaudio(names, default)
-    monkeypatch.setattr(audio, "portaudio_library", lambda: library)
+    monkeypatch.setattr(soundcard, "portaudio_library", lambda: library)
     source = Input(live=True)
     assert isinstance(source.source, audio.Song)
     assert source.source.speakers is None
@@ -218,14 +220,14 @@ def test_without_an_input_that_opens_the_demo_track_plays(
 
 def test_a_device_is_found_by_number_name_or_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     library = portaudio([("Speakers", 0), ("Built-in Microphone", 2), ("Scarlett 2i2 USB", 2), ("Microphone", 1)])
-    monkeypatch.setattr(audio, "portaudio_library", lambda: library)
-    found = [audio.input_index(library, wanted) for wanted in ("2", "scarlett", "Microphone", "micro", "usb")]
+    monkeypatch.setattr(soundcard, "portaudio_library", lambda: library)
+    found = [soundcard.input_index(library, wanted) for wanted in ("2", "scarlett", "Microphone", "micro", "usb")]
     assert found == [2, 2, 3, 1, 2]
 
 
 def test_a_device_that_does_not_exist_is_answered_with_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
     library = portaudio([("Speakers", 0), ("Scarlett", 2), ("Webcam", 1)])
-    monkeypatch.setattr(audio, "portaudio_library", lambda: library)
+    monkeypatch.setattr(soundcard, "portaudio_library", lambda: library)
     with pytest.raises(
         ValueError, match=r"no sound input 'Scarlet 2'; did you mean 'Scarlett'\? There is: Scarlett, Webcam"
     ):
@@ -244,7 +246,7 @@ def test_the_demo_track_is_there() -> None:
 
 
 def test_standard_error_is_silent_in_quiet_and_speaks_again_after(capfd: pytest.CaptureFixture[str]) -> None:
-    with audio.quiet():
+    with soundcard.quiet():
         os.write(2, b"ALSA lib pcm.c:2664\n")
     os.write(2, b"heard\n")
     assert capfd.readouterr().err == "heard\n"
@@ -261,7 +263,7 @@ PROGRAM = """
 import json, logging, sys, time
 import numpy as np
 from instrument.clock import Real
-from instrument.inputs.audio import Input, devices
+from instrument.inputs.audio import Input
 logging.basicConfig(level="INFO", stream=sys.stdout)
 """
 

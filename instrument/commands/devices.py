@@ -29,9 +29,9 @@ def listed_or_why_not(listed: Callable[[], list[str]]) -> list[str]:
 
 
 def sound() -> list[str]:
-    from instrument.inputs import audio  # here, as in the functions below: a missing driver must not hide the others
+    from instrument import soundcard  # here, as in the functions below: a missing driver must not hide the others
 
-    return [f"{index}: {name} ({inputs} in, {outputs} out)" for index, name, inputs, outputs in audio.devices()]
+    return [f"{index}: {name} ({inputs} in, {outputs} out)" for index, name, inputs, outputs in soundcard.devices()]
 
 
 def midi() -> list[str]:

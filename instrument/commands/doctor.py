@@ -119,12 +119,12 @@ def sound_out() -> Finding:
 
 
 def sound(column: int, without: str, remedy: str) -> Finding:
-    from instrument.inputs import audio
+    from instrument import soundcard
 
-    if audio.portaudio_library() is None:
+    if soundcard.portaudio_library() is None:
         apt = "apt install libportaudio2" if sys.platform == "linux" else "pip install --force-reinstall sounddevice"
         return Finding(False, "PortAudio is missing: no sound devices", apt)
-    names = [str(device[1]) for device in audio.devices() if device[column]]
+    names = [str(device[1]) for device in soundcard.devices() if device[column]]
     return (
         Finding(True, ", ".join(names))
         if names
