@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from instrument.flow import Event, Frame, Sound
+from instrument.flow import Event, Frame, Sound, Tick
 from instrument.plugs import Output
 
 OnFault = Callable[[Exception], None]  # called from an output's thread; may raise, and then the render thread does
@@ -46,6 +46,26 @@ class Inbox:
     def drain(self) -> list[Event]:
         """Everything that waits, in order; what arrives meanwhile stays for the next call."""
         return [self.waiting.popleft() for _ in range(len(self.waiting))]
+
+
+class ShowTime:
+    """When in the show something arrived: drivers stamp it with `time.perf_counter`, a show begins at 0.
+
+    A tick is handled when it is due or later, never before; so what is least between the two clocks is what is true.
+    """
+
+    def __init__(self) -> None:
+        self.begun = float("inf")  # what `time.perf_counter` said at 0
+
+    def now(self, tick: Tick) -> float:
+        """The show's time now, in this tick: the tick's or a little later."""
+        now = time.perf_counter()
+        self.begun = min(self.begun, now - tick.time)
+        return now - self.begun
+
+    def of(self, arrived: float) -> float:
+        """The show's time then. Call `now` before, in each tick."""
+        return arrived - self.begun
 
 
 class Port(Protocol):

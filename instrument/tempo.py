@@ -19,7 +19,9 @@ GESTURES = "tap", "double", "halve", "shift", "one", "lock", "sooner", "later"  
 BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
-BARS_SURE = 4  # beats in a row by which a bar that is heard must begin elsewhere, before it is believed
+BARS_SURE = (
+    4  # beats in a row by which a bar that is heard must begin elsewhere, before it is believed; one that is known is
+)
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for
 TAPS, LAPSE, BOUNCE = 8, 2.5, 0.15  # taps that count; seconds after which one is a first one; before which it is none
@@ -108,7 +110,7 @@ class Tempo:
         self.last_place = reading.place
         same = reading.bar == self.bar and (round(beat) - self.one_at) % self.bar == reading.place
         self.elsewhere = 0 if same else self.elsewhere + 1
-        if self.elsewhere >= BARS_SURE:
+        if self.elsewhere >= (1 if reading.confidence == 1 else BARS_SURE):
             self.begin_bar(round(beat) - reading.place, reading.bar)
 
     def begin_bar(self, beat: int, bar: int) -> None:

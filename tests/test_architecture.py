@@ -17,6 +17,7 @@ A_PLUG_MAY = {
     "bend",
     "take",
     "track",
+    "midiclock",
     "model",
     "networks",
     *PURE_FOLDERS,

@@ -257,6 +257,72 @@ def test_the_ports_can_be_listed(system):
     assert midi.ports() == ["Knobs", "Keys"]
 
 
+# The clock
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """The drivers' time, as the test has it."""
+    now = types.SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: now.seconds)
+    return now
+
+
+def clocked(system, heard, at, beats, bpm=120.0, port="Keys"):
+    """Play a clock for so many beats, with a poll sixty times a second; what the pulse was in the end."""
+    begin = last = at.seconds
+    for n in range(round(beats * 24)):
+        at.seconds = begin + n * 60 / bpm / 24
+        system.opened[port].play(mido.Message("clock"))
+        if at.seconds - last > 1 / 60:
+            heard.poll(Tick(n, at.seconds - 100.0, 1 / 60, 0.0))
+            last = at.seconds
+    heard.poll(Tick(0, at.seconds - 100.0, 1 / 60, 0.0))
+    return heard.pulse()
+
+
+def test_a_clock_says_the_pace_and_after_a_start_the_beat_and_the_bar(system, open_input, at):
+    system.names = ["Keys"]
+    heard = open_input()
+    assert heard.pulse() is None
+    _, reading = clocked(system, heard, at, 3.25)
+    assert reading.period == pytest.approx(0.5) and reading.phase is None
+    at.seconds += 0.5 / 24
+    system.opened["Keys"].play(mido.Message("start"))
+    when, reading = clocked(system, heard, at, 6.5)
+    beat = reading.place + reading.phase
+    assert (
+        when == pytest.approx(at.seconds - 100) and beat == pytest.approx(2.5 - 1 / 24, abs=1e-6) and reading.bar == 4
+    )
+    assert reading.confidence == 1
+
+
+def test_a_clock_that_stops_says_nothing_and_another_port_s_is_heard(system, open_input, at):
+    system.names = ["Drums", "Keys"]
+    heard = open_input()
+    clocked(system, heard, at, 4, 120, "Keys")
+    at.seconds += 1.1
+    heard.poll(Tick(0, at.seconds - 100, 1 / 60, 0.0))
+    assert heard.pulse() is None
+    _, reading = clocked(system, heard, at, 4, 90, "Drums")
+    assert reading.period == pytest.approx(60 / 90)
+
+
+def test_a_song_position_and_a_continue_say_the_place(system, open_input, at):
+    system.names = ["Keys"]
+    heard = open_input()
+    system.opened["Keys"].play(mido.Message("songpos", pos=16 * 8 + 4))
+    system.opened["Keys"].play(mido.Message("continue"))
+    _, reading = clocked(system, heard, at, 1)
+    assert (reading.place, round(reading.phase * 24)) == (1, 23)
+
+
+def test_a_clock_can_be_passed_over(system, open_input, at):
+    system.names = ["Keys"]
+    heard = open_input(clock=False)
+    assert clocked(system, heard, at, 4) is None
+
+
 # A real MIDI system
 
 PLAYER = """
@@ -310,6 +376,20 @@ def player(jack):
         process.stdin.close()
         process.wait(10)
     process.stdout.close()
+
+
+def test_the_clock_of_a_real_port_is_heard(jack, player, open_input):
+    heard = open_input(ports=["knobs"])
+    player.stdin.write("FA\n")
+    for _ in range(30):
+        player.stdin.write("F8\n")
+    player.stdin.write("F20800 FC\n")
+    player.stdin.flush()
+    wait_for(lambda: "stop" in [message.type for _, message, _ in heard.ticking.copy()])
+    kinds = [message.type for _, message, _ in heard.ticking]
+    assert kinds == ["start", *["clock"] * 30, "songpos", "stop"]
+    times = [arrived for _, _, arrived in heard.ticking]
+    assert times == sorted(times)
 
 
 def test_a_real_port_is_found_heard_lost_and_found_again(jack, player, open_input, monkeypatch):

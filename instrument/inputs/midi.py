@@ -2,19 +2,24 @@
 
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import mido
 
-from instrument.flow import Event, Tick
+from instrument.flow import Event, Reading, Tick
+from instrument.midiclock import MidiClock
 from instrument.plugs import Unavailable
-from instrument.queued import Inbox
+from instrument.queued import Inbox, ShowTime
 
 log = logging.getLogger("phosphene")
 
 LOOK_SECONDS = 2.0
+CLOCK = {"clock", "start", "continue", "stop", "songpos"}
+WAITING = 8192  # messages of clocks that may wait for the render thread: a minute of the fastest
 REMEDY = "on Linux: modprobe snd-seq for ALSA, or MIDO_BACKEND=mido.backends.rtmidi/UNIX_JACK for JACK"
 
 
@@ -22,15 +27,21 @@ class Input:
     """What keyboards and controllers play: `midi/cc/74`, `midi/note/36`, `midi/bend`, all 0..1.
 
     Hears the input ports whose name contains one of `ports` (in any case), or every port there is; a thread of its own
-    looks for new ones and for those that were pulled out. `channel` 1..16 hears that one only, 0 all. Raises
-    Unavailable where there is no MIDI system at all; having no port is no error.
+    looks for new ones and for those that were pulled out. `channel` 1..16 hears that one only, 0 all. The tempo follows
+    the MIDI clock of the port that began to send one, unless `clock` is false. Raises Unavailable where there is no MIDI
+    system at all; having no port is no error.
     """
 
-    def __init__(self, *, ports: list[str] | None = None, channel: int = 0) -> None:
+    rank = 4  # as a source of the tempo: whoever sends a clock says where the beat is
+
+    def __init__(self, *, ports: list[str] | None = None, channel: int = 0, clock: bool = True) -> None:
         if not 0 <= channel <= 16:
             raise ValueError(f"midi: channel must be in range 0..16 (0 is all), got {channel}")
         self.inbox = Inbox()
-        self.wanted, self.channel = ports or [], channel
+        self.wanted, self.channel, self.clock = ports or [], channel, clock
+        self.ticking: deque[tuple[str, mido.Message, float]] = deque(maxlen=WAITING)  # port, message, when it came
+        self.clocks: dict[str, MidiClock] = {}  # by port; the first that ticks is the one that is heard
+        self.show_time, self.heard_at = ShowTime(), 0.0
         self.open: dict[str, Any] = {}  # name -> mido port
         self.held: dict[str, set[str]] = {}  # name -> addresses of the notes held down there
         self.refused: set[str] = set()
@@ -40,7 +51,19 @@ class Input:
         self.thread.start()
 
     def poll(self, tick: Tick) -> Sequence[Event]:
+        self.heard_at = self.show_time.now(tick)
+        for _ in range(len(self.ticking)):
+            name, message, arrived = self.ticking.popleft()
+            hear(self.clocks.setdefault(name, MidiClock()), message, self.show_time.of(arrived))
         return self.inbox.drain()
+
+    def pulse(self) -> tuple[float, Reading] | None:
+        """What the clock says, and the moment in the show at which it does; None where none ticks."""
+        for name, clock in self.clocks.items():
+            if reading := clock.reading(self.heard_at):
+                self.clocks = {name: clock, **self.clocks}  # it stays the one, while it ticks
+                return self.heard_at, reading
+        return None
 
     def close(self) -> None:
         self.closing.set()
@@ -83,7 +106,7 @@ class Input:
         """Open one port; one that cannot be opened is named once and tried again at every look."""
         held: set[str] = set()
         try:
-            self.open[name], self.held[name] = mido.open_input(name, callback=self.receiver(held)), held
+            self.open[name], self.held[name] = mido.open_input(name, callback=self.receiver(name, held)), held
             log.info("MIDI: hearing %s", name)
             self.refused.discard(name)
         except Exception as error:  # drivers raise what they like; the other ports are still good
@@ -98,10 +121,12 @@ class Input:
         for address in self.held.pop(name, set()):
             self.inbox.put(address, 0.0)
 
-    def receiver(self, held: set[str]) -> Callable[[mido.Message], None]:
+    def receiver(self, name: str, held: set[str]) -> Callable[[mido.Message], None]:
         """The function that a driver calls with each message of one port."""
 
         def receive(message: mido.Message) -> None:
+            if self.clock and message.type in CLOCK:
+                self.ticking.append((name, message, time.perf_counter()))
             if self.channel and getattr(message, "channel", self.channel - 1) != self.channel - 1:
                 return
             for address, value in events(message):
@@ -110,6 +135,21 @@ class Input:
                     (held.add if value else held.discard)(address)
 
         return receive
+
+
+def hear(clock: MidiClock, message: mido.Message, time: float) -> None:
+    """Let a clock hear one message of it."""
+    match message.type:
+        case "clock":
+            clock.tick(time)
+        case "start":
+            clock.start()
+        case "continue":
+            clock.go_on()
+        case "stop":
+            clock.stop()
+        case "songpos":
+            clock.locate(message.pos)
 
 
 def ports() -> list[str]:
