@@ -139,9 +139,9 @@ def owned(
         }
         named = [(name, declared(modulator.step)) for name, modulator in modulators.items()]
     for name, parameters in [*named, *((item.name, item.parameters) for item in part.slots)]:
-        if name in found or name == "model":  # `/model/NAME` asks for one
+        if name in found or name in ("model", "tempo"):  # `/model/NAME` asks for one, `/tempo/…` says how fast
             raise Mistake(
-                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master, model share names"
+                f"{patch.path}: the name {name!r} is taken; modulators, bends, walk, generator, master, model, tempo share names"
             )
         found[name] = parameters
     return found

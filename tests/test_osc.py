@@ -446,3 +446,29 @@ def test_oscsend_is_understood(heard, tags, words, values):
     given_tags = [tags] if tags else []
     subprocess.run(["oscsend", "127.0.0.1", str(heard.port), "/phosphene/walk/speed", *given_tags, *words], check=True)
     assert events(heard, len(values)) == [("osc/walk/speed", value) for value in values]
+
+
+# The tempo
+
+
+def test_a_tempo_that_is_told_is_for_the_tempo_and_no_event(heard):
+    assert heard.pulse() is None
+    send(heard, message("/tempo/bpm", "f", 128.0), message("/walk/speed", "f", 1.0))
+    assert events(heard, 1) == [("osc/walk/speed", 1.0)]
+    _, reading = heard.pulse()
+    assert (reading.period, reading.phase) == (60 / 128, None)
+
+
+def test_a_beat_that_is_told_is_when_it_arrived(heard):
+    send(heard, message("/tempo/bpm", "i", 60), message("/phosphene/tempo/beat", "i", 6), message("/last", "f", 0.0))
+    assert events(heard, 1) == [("osc/last", 0.0)]
+    when, reading = heard.pulse()
+    assert reading.bar == 4 and reading.place + reading.phase == pytest.approx(2, abs=0.5)
+    then, number = heard.told.beats[-1]
+    assert number == 6 and reading.phase == pytest.approx(when - then, abs=1e-6)
+
+
+def test_a_stroke_without_a_number_is_a_beat(heard):
+    heard.inbox.waiting.extend(Event("osc/tempo/beat", None, 50 + n * 0.5) for n in range(3))
+    heard.poll(TICK)
+    assert heard.told.period() == pytest.approx(0.5)

@@ -15,9 +15,10 @@ from functools import lru_cache
 
 from pythonosc.parsing import osc_types as wire
 
-from instrument.flow import Event, Tick
+from instrument.flow import Event, Reading, Tick
 from instrument.plugs import Unavailable
-from instrument.queued import Inbox
+from instrument.queued import Inbox, ShowTime
+from instrument.told import Told
 
 log = logging.getLogger("phosphene")
 
@@ -43,11 +44,15 @@ class Input:
 
     Listens on `host` (0.0.0.0 is every network) at UDP `port`, or at the next free one of ten: `port` says which it
     became. A message that is of no use is counted in `rejected` and named in the log; `last_sender` is the ip:port that
-    spoke last. Raises Unavailable if there is no such interface or no free port.
+    spoke last. `/tempo/bpm 128` and `/tempo/beat` are for the tempo, and no events. Raises Unavailable if there is no such
+    interface or no free port.
     """
+
+    rank = 2  # as a source of the tempo: after those that are exact, before what is heard
 
     def __init__(self, *, port: int = 7770, host: str = "127.0.0.1") -> None:
         self.inbox = Inbox()
+        self.told, self.show_time, self.polled_at = Told(), ShowTime(), 0.0
         self.rejected, self.last_sender = 0, ""
         self.quiet: dict[str, float] = {}
         self.closing = False
@@ -60,7 +65,23 @@ class Input:
         self.thread.start()
 
     def poll(self, tick: Tick) -> Sequence[Event]:
-        return self.inbox.drain()
+        self.polled_at = self.show_time.now(tick)
+        return [event for event in self.inbox.drain() if not self.tells(event)]
+
+    def tells(self, event: Event) -> bool:
+        """Whether an event is a word about the tempo, which is heeded."""
+        if event.address == "osc/tempo/bpm" and event.value is not None:
+            self.told.pace(event.value)
+        elif event.address == "osc/tempo/beat" and event.arrived is not None:
+            self.told.beat(self.show_time.of(event.arrived), event.value)
+        else:
+            return False
+        return True
+
+    def pulse(self) -> tuple[float, Reading] | None:
+        """What was told of the tempo, as it is now; None if nothing was."""
+        reading = self.told.reading(self.polled_at)
+        return None if reading is None else (self.polled_at, reading)
 
     def close(self) -> None:
         self.closing = True
