@@ -8,25 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[1] / "instrument"
 PLUG_FOLDERS = ["inputs", "modulators", "walks", "generators", "bends", "outputs"]
 PURE_FOLDERS = ["listening", "latent"]
-A_PLUG_MAY = {
-    "flow",
-    "parameters",
-    "phase",
-    "plugs",
-    "queued",
-    "bend",
-    "take",
-    "track",
-    "midiclock",
-    "model",
-    "networks",
-    *PURE_FOLDERS,
-}
+A_PLUG_MAY = {"flow", "parameters", "phase", "plugs", "queued", "bend", "take", "track", "model", "networks", *PURE_FOLDERS}
+A_PLUG_MAY |= {"midiclock", "told"}  # what others say of the tempo, and pure
 A_PLUG_MAY |= {"images", "media", "screen", "soundcard"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",
     "av": "media",
     "cv2": "images",
+    "link": "inputs.link",
     "mido": "inputs.midi",
     "moderngl": "screen",
     "NDIlib": "outputs.ndi",
@@ -180,7 +169,7 @@ def test_every_library_we_import_is_one_that_we_say_we_need():
         "tomli_w": "tomli-w",
         "pythonosc": "python-osc",
     }
-    packages |= {"rtmidi": "python-rtmidi", "NDIlib": "ndi-python"}
+    packages |= {"rtmidi": "python-rtmidi", "NDIlib": "ndi-python", "link": "linkpython-extern"}
     for module in SOURCES:
         for name in theirs(module) - set(sys.stdlib_module_names):
             assert packages.get(name, name).lower() in said, f"{module} imports {name}"

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         ("sound out", sound_out, False),
         ("MIDI", midi, False),
         ("OSC", osc, False),
+        ("Link", link, False),
         ("preview", preview, False),
         ("NDI", ndi, False),
     ]
@@ -139,6 +140,13 @@ def midi() -> Finding:
 
 def osc() -> Finding:
     return port("OSC", socket.SOCK_DGRAM, 7770, "phosphene play --osc-port N takes another")
+
+
+def link() -> Finding:
+    from instrument.inputs import link as session
+
+    session.library()
+    return Finding(True, "ready to join; [inputs.link] in a patch does")
 
 
 def preview() -> Finding:
