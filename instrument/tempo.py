@@ -20,7 +20,7 @@ BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
 BARS_SURE = (
-    4  # beats in a row by which a bar that is heard must begin elsewhere, before it is believed; one that is known is
+    4  # beats in a row by which a bar must be heard elsewhere, before it is believed; one that is known is at once
 )
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for

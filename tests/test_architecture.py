@@ -8,7 +8,19 @@ import pytest
 ROOT = Path(__file__).parents[1] / "instrument"
 PLUG_FOLDERS = ["inputs", "modulators", "walks", "generators", "bends", "outputs"]
 PURE_FOLDERS = ["listening", "latent"]
-A_PLUG_MAY = {"flow", "parameters", "phase", "plugs", "queued", "bend", "take", "track", "model", "networks", *PURE_FOLDERS}
+A_PLUG_MAY = {
+    "flow",
+    "parameters",
+    "phase",
+    "plugs",
+    "queued",
+    "bend",
+    "take",
+    "track",
+    "model",
+    "networks",
+    *PURE_FOLDERS,
+}
 A_PLUG_MAY |= {"midiclock", "told"}  # what others say of the tempo, and pure
 A_PLUG_MAY |= {"images", "media", "screen", "soundcard"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
