@@ -153,9 +153,8 @@ def seconds_at(tick: int, tempi: list[tuple[int, int]], ticks_a_beat: int) -> fl
 
 def make(groove: Groove, folder: Path) -> bool:
     """Write NAME.wav, mono at 44.1 kHz with its peak at 0.9, and NAME.beats; answers whether the groove could be played."""
-    stem = folder / re.sub(
-        r"\W", "_", f"{groove.file.parent.name}_{groove.name}" + (f"_{groove.further}" if groove.further else "")
-    )
+    number = f"_{groove.further}" if groove.further else ""
+    stem = folder / re.sub(r"\W", "_", f"{groove.file.parent.name}_{groove.name}{number}")
     if stem.with_suffix(".beats").exists():
         return True
     stem.with_suffix(".mma").write_text(chart(groove), "utf-8")
@@ -188,8 +187,9 @@ def make(groove: Groove, folder: Path) -> bool:
 def main() -> None:
     folder = Path(sys.argv[1])
     further = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    wanted = [replace(groove, further=number) for number in range(further + 1) for groove in grooves()]
-    for groove in (one for one in wanted if not one.further or one.split == "more"):
+    once = list(grooves())
+    again = [replace(one, further=n) for n in range(1, further + 1) for one in once if one.split == "tune"]
+    for groove in [*once, *again]:
         place = folder / groove.split
         place.mkdir(parents=True, exist_ok=True)
         print(groove.split, groove.name, "" if make(groove, place) else "cannot be played", flush=True)

@@ -1,5 +1,6 @@
 """What flows through the instrument: one frozen type for each arrow of the data path."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,12 @@ class Reading:
     confidence: float
     bar: int = 0
     place: int = 0
+
+    @classmethod
+    def known(cls, period: float, beat: float, bar: int = 0) -> "Reading":
+        """Of one that knows which beat it is, parts of it included; beat 0 begins a bar."""
+        whole = math.floor(beat)
+        return cls(period, beat - whole, 1.0, bar, whole % bar if bar else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,7 @@ class MidiClock:
         self.ticks: deque[tuple[int, float]] = deque(maxlen=WINDOW)  # by their number, and when they came
         self.number, self.at = -1, -SILENCE  # of the last tick, and when it was
         self.first, self.length = 0.0, 0.0  # when number 0 was by the line, and seconds a tick, 0 if not known
-        self.origin: int | None = (
-            None  # the number of the song's first tick; None where the song is not known or stands
-        )
+        self.origin: int | None = None  # the song's first tick; None where the song is not known or stands
         self.position: int | None = None  # ticks into the song, where it goes on from
 
     def start(self) -> None:
@@ -99,8 +97,7 @@ class MidiClock:
         if self.origin is None or not self.ticks:
             return Reading(TICKS * self.length, None, 1.0)
         beat = ((time - self.first) / self.length - self.origin) / TICKS
-        whole = beat // 1
-        return Reading(TICKS * self.length, beat - whole, 1.0, BAR, int(whole) % BAR)
+        return Reading.known(TICKS * self.length, beat, BAR)
 
 
 Ticks = Collection[tuple[int, float]]

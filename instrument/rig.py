@@ -56,7 +56,8 @@ class Rig:
     heard: Heard = field(default_factory=Heard)
     puzzling: set[str] = field(default_factory=set)
     struck_last: frozenset[str] = frozenset()
-    last_beat: float = 0.0
+    last_beat: int = 0
+    last_bar: int = 0
     last_parameters: ParameterFrame | None = None
 
     def warm(self) -> None:
@@ -125,13 +126,13 @@ class Rig:
         return Signals(heard.now, frozenset(heard.struck))
 
     def count(self, tick: Tick) -> None:
-        """Strike `tempo/beat` where a beat has come since the last tick, `tempo/bar` where a bar has."""
-        beat = math.floor(tick.beat)
+        """Strike `tempo/beat` where a beat has come since the last tick, `tempo/bar` where it begins a bar."""
+        beat, bar = math.floor(tick.beat), math.floor(tick.bar)
         if beat > self.last_beat:
             self.heard.take("tempo/beat", None)
-            if self.tempo.place(beat) == 0:
+            if bar > self.last_bar:
                 self.heard.take("tempo/bar", None)
-        self.last_beat = beat
+        self.last_beat, self.last_bar = beat, bar
 
     def take_up(self, voice: Voice, tick: Tick, seconds: float) -> None:
         """Play this voice from now on; the picture of the one before dissolves into its."""

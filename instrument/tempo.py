@@ -19,9 +19,7 @@ GESTURES = "tap", "double", "halve", "shift", "one", "lock", "sooner", "later"  
 BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
-BARS_SURE = (
-    4  # beats in a row by which a bar must be heard elsewhere, before it is believed; one that is known is at once
-)
+BARS_SURE = 4  # beats in a row that say that bars begin elsewhere, before they are believed; who knows is at once
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for
 TAPS, LAPSE, BOUNCE = 8, 2.5, 0.15  # taps that count; seconds after which one is a first one; before which it is none
@@ -60,7 +58,7 @@ class Tempo:
     def beat(self, time: float) -> float:
         """The beat at a time in seconds."""
         if self.past:
-            return between([(then, beat) for then, beat, _ in self.past], time)
+            return between(self.past, time)
         return self.at + self.speed * (time - self.since)
 
     def bar_of(self, beat: float) -> float:
@@ -71,8 +69,7 @@ class Tempo:
         """The tick at a time, with the beat and bar of when it is seen; they never run backwards."""
         if self.past:
             seen = time + self.ahead
-            bars = [(then, bar) for then, _, bar in self.past]
-            return Tick(index, time, dt, self.beat(seen), between(bars, seen))
+            return Tick(index, time, dt, between(self.past, seen), between(self.past, seen, 2))
         beat = self.beat(time + self.ahead)
         beat, bar = self.seen = max(beat, self.seen[0]), max(self.bar_of(beat), self.seen[1])
         return Tick(index, time, dt, beat, bar)
@@ -108,7 +105,7 @@ class Tempo:
         if self.told or reading.place == self.last_place or (reading.bar != self.bar and not self.hears_bar):
             return
         self.last_place = reading.place
-        same = reading.bar == self.bar and (round(beat) - self.one_at) % self.bar == reading.place
+        same = reading.bar == self.bar and self.place(round(beat)) == reading.place
         self.elsewhere = 0 if same else self.elsewhere + 1
         if self.elsewhere >= (1 if reading.confidence == 1 else BARS_SURE):
             self.begin_bar(round(beat) - reading.place, reading.bar)
@@ -196,10 +193,10 @@ class Tempo:
         return (beat - self.one_at) % self.bar
 
 
-def between(past: Sequence[tuple[float, float]], time: float) -> float:
-    """The beat at a time, on straight lines between (time, beat) and on at the ends."""
+def between(past: Sequence[tuple[float, ...]], time: float, column: int = 1) -> float:
+    """The beat at a time, on straight lines between rows (time, beat, bar) and on at the ends; in column 2 the bar."""
     if len(past) == 1:
-        return past[0][1]
+        return past[0][column]
     at = min(max(bisect(past, (time, float("inf"))), 1), len(past) - 1)
-    (early, low), (late, high) = past[at - 1], past[at]
+    early, late, low, high = past[at - 1][0], past[at][0], past[at - 1][column], past[at][column]
     return low + (high - low) * (time - early) / (late - early)

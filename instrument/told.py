@@ -58,6 +58,4 @@ class Told:
         then, number = self.beats[-1]
         if not self.said and time - then > LAPSE * period:
             return None
-        beat = number + (time - then) / period
-        whole = beat // 1
-        return Reading(period, beat - whole, 1.0, BAR * self.numbered, int(whole) % BAR)
+        return Reading.known(period, number + (time - then) / period, BAR * self.numbered)

@@ -130,7 +130,8 @@ class ScriptedGenerator(Paint, Script):
 
 
 def tick(n=0, fps=30, bpm=120):
-    return Tick(n, n / fps, 1 / fps, n / fps * bpm / 60)
+    beat = n / fps * bpm / 60
+    return Tick(n, n / fps, 1 / fps, beat, beat / 4)
 
 
 def events(*pairs):

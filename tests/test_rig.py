@@ -19,7 +19,7 @@ from parts import (
 )
 
 from instrument.bend import Op, Slot
-from instrument.flow import Reading, Signals
+from instrument.flow import Reading, Signals, Tick
 from instrument.heard import Heard
 from instrument.matrix import Route
 from instrument.parameters import Parameter, Range
@@ -213,6 +213,17 @@ def test_beats_and_bars_strike_in_the_tick_in_which_they_come():
     struck = [frame_of(rig, n)[1].struck for n in range(70)]  # at 120 beats a minute and 30 frames a second
     assert [n for n, names in enumerate(struck) if "tempo/beat" in names] == [15, 30, 45, 60]
     assert [n for n, names in enumerate(struck) if "tempo/bar" in names] == [60]
+
+
+def test_bars_strike_where_the_ticks_have_them_also_those_of_a_take():
+    rig = rig_of()
+    ticks = [Tick(n, n / 30, 1 / 30, n / 15, (n / 15 + 2) / 4) for n in range(70)]  # the bar begins with beats 2 and 6
+    struck = []
+    for tick in ticks:
+        rig.heard.begin()
+        rig.count(tick)
+        struck.append("tempo/bar" in rig.heard.struck)
+    assert [n for n, bar in enumerate(struck) if bar] == [30]
 
 
 def test_a_performer_s_word_reaches_the_tempo():

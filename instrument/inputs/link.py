@@ -32,7 +32,7 @@ class Input:
         now = self.show_time.now(tick)
         state, moment = self.session.captureSessionState(), self.session.clock().micros()
         beat = state.phaseAtTime(moment, self.bar)  # 0..bar
-        reading = Reading(60 / state.tempo(), beat % 1, 1.0, self.bar, int(beat) % self.bar)
+        reading = Reading.known(60 / state.tempo(), beat, self.bar)
         self.heard = (now, reading) if self.session.numPeers() else None
         return []
 

@@ -64,8 +64,7 @@ class Listener:
         bass, mid, high = np.sqrt(np.add.reduceat(power, self.spectrum.groups)).tolist()
         bands = bass, max(mid - LEAK * bass, 0.0), max(high - LEAK * mid, 0.0)
         signals = self.gain(level, bands)
-        _, growth = self.growth(amplitudes, self.gain.peak, fall)
-        onset = self.onsets(growth)
+        onset = self.onsets(self.growth(amplitudes, self.gain.peak, fall))
         return [
             *zip(("level", "bass", "mid", "high"), signals, strict=True),
             ("onset", onset if level > GATE else 0.0),

@@ -9,6 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.listening.growth import widened
+
 BANDS, LOW, HIGH = 40, 30.0, 16000.0  # triangles on the mel scale, and between which frequencies in Hz
 EDGES = 180.0, 2500.0  # Hz: bass below, high above
 COMPRESSION = 1000.0
@@ -38,11 +40,8 @@ class Flux:
         heights = np.abs(np.fft.rfft(self.samples * self.window)).astype(np.float32)
         # added one by one and not as a matrix product, whose last digit may differ between two runs
         bands = np.log1p(COMPRESSION * np.add.reduceat(heights[self.columns] * self.weights, self.starts))
-        reference = self.before.copy()
-        above, before = reference[BASS_BANDS:], self.before
-        np.maximum(above, before[BASS_BANDS - 1 : -1], out=above)
-        np.maximum(above[:-1], before[BASS_BANDS + 1 :], out=above[:-1])
-        growth = np.add.reduceat(np.maximum(bands - reference, 0), self.groups) / self.sizes
+        new = np.maximum(bands - widened(self.before, BASS_BANDS), 0)
+        growth = np.add.reduceat(new, self.groups) / self.sizes
         self.before = bands
         self.mean += self.adapt * (growth - self.mean)
         rise = np.maximum(growth - self.mean, 0)

@@ -13,29 +13,31 @@ Bands = NDArray[np.float32]
 
 
 class Growth:
-    """Log bands and their growth over the block before, with the maximum filter of Böck and Widmer (DAFx 2013).
-
-    A tone that slides into the next band has not begun there, so above the bass a band is compared with the most that it or
-    a neighbour had; in the bass a band is a note of its own.
-    """
+    """Growth of log bands over the block before, with the maximum filter of Böck and Widmer (DAFx 2013)."""
 
     def __init__(self, spectrum: Spectrum) -> None:
         bands = len(spectrum.centres)
         self.bass = int(spectrum.groups[1])
-        self.pair, self.before = np.zeros((2, bands), np.float32), np.zeros(bands + 1, np.float32)
+        self.pair, self.before = np.zeros((2, bands), np.float32), np.zeros(bands, np.float32)
 
-    def __call__(self, bands: Bands, loudest: float, fall: float) -> tuple[Bands, Bands]:
-        """Amplitudes [bands], the sound's recent peak and by how much it is falling -> what is heard and what of it is new."""
+    def __call__(self, bands: Bands, loudest: float, fall: float) -> Bands:
+        """Amplitudes [bands], the sound's recent peak and by how much it is falling -> how much of them is new [bands]."""
         sounding = np.maximum(bands - SILENT, 0)
         np.maximum(sounding - SPLASH * fall, 0, out=self.pair[0])
-        self.pair[1] = self.reference()
+        self.pair[1] = widened(self.before, self.bass)
         heard, reference = np.log1p(self.pair * (COMPRESSION / loudest))
-        self.before[:-1] = sounding
-        return heard, np.maximum(heard - reference, 0)
+        self.before = sounding
+        found: Bands = np.maximum(heard - reference, 0)
+        return found
 
-    def reference(self) -> Bands:
-        """What each band had before, above the bass the most that it or a neighbour had."""
-        reference, before, bass = self.before[:-1].copy(), self.before, self.bass
-        np.maximum(reference[bass:], before[bass - 1 : -2], out=reference[bass:])
-        np.maximum(reference[bass:], before[bass + 1 :], out=reference[bass:])
-        return reference
+
+def widened(before: Bands, bass: int) -> Bands:
+    """What each band [bands] had before; after the first `bass` of them, the most that it or a neighbour had.
+
+    A tone that slides into the next band has not begun there; in the bass a band is a note of its own.
+    """
+    reference = before.copy()
+    above = reference[bass:]
+    np.maximum(above, before[bass - 1 : -1], out=above)
+    np.maximum(above[:-1], before[bass + 1 :], out=above[:-1])
+    return reference
