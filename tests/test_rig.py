@@ -219,9 +219,9 @@ def test_bars_strike_where_the_ticks_have_them_also_those_of_a_take():
     rig = rig_of()
     ticks = [Tick(n, n / 30, 1 / 30, n / 15, (n / 15 + 2) / 4) for n in range(70)]  # the bar begins with beats 2 and 6
     struck = []
-    for tick in ticks:
+    for moment in ticks:
         rig.heard.begin()
-        rig.count(tick)
+        rig.count(moment)
         struck.append("tempo/bar" in rig.heard.struck)
     assert [n for n, bar in enumerate(struck) if bar] == [30]
 
