@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from beats import SKIP, WINDOW, Times, continuity, f_measure
 
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 from instrument.media import read_sound
 from instrument.tempo import Tempo
 

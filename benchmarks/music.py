@@ -3,8 +3,8 @@
 Every groove of Musical MIDI Accompaniment in 4/4 or 3/4 becomes a piece of about 45 seconds, over chords, in a key and at a
 tempo that chance chooses by the groove's name. fluidsynth plays it, and the beats are those of the MIDI file's own tempo map.
 Half of the grooves, again by name, are for tuning; the others are for judging and for nothing else. Grooves of pieces that
-were listened to before there was this split are left out. Of the grooves for tuning any number of further pieces can be had,
-in half of which drums or all but drums are silent for a while.
+were listened to before there was this split are not judged by. Of them and of the grooves for tuning any number of further
+pieces can be had, in half of which drums or all but drums are silent for a while.
 
     apt install mma fluidsynth fluid-soundfont-gm
     python benchmarks/music.py /somewhere/music [number of further pieces of each groove]
@@ -32,6 +32,9 @@ USED = {  # by the pieces that trackers were designed on
 NO_MUSIC = "metronome", "none", "count", "ending", "intro", "milintro"
 TEMPI = (  # what fits a groove's name: beats a minute, from and to
     (r"ballad|slow|bolero|serenade|lullaby|hymn|spiritual|desert|nite", 62, 92),
+    (r"dnb", 160, 180),
+    (r"^house|techno|trance|rave|latinhouse", 118, 150),
+    (r"hip-?hop|modernr&b", 76, 104),
     (r"fast|quickstep|polka|twist|jive|bluegrass|ska|gypsy|charleston|bebop|ragtime", 160, 205),
     (r"waltz|viene", 96, 180),
     (r"march|dixie|big|jazz|swing|mambo|merengue|salsa|son$|basie|western|zydeco|boog", 118, 188),
@@ -68,10 +71,15 @@ class Groove:
         return random.Random(f"{self.name} {self.further}" if self.further else self.name)
 
     @property
+    def used(self) -> bool:
+        """Whether it was listened to before there was a split."""
+        return re.sub(r"\d+$", "", self.name.lower()) in USED
+
+    @property
     def split(self) -> str:
         """`tune` or `test`, or `more` to tune by."""
         by_name = ("tune", "test")[hashlib.sha256(self.name.encode()).digest()[0] & 1]
-        return "more" if self.further and by_name == "tune" else by_name
+        return "more" if self.used or (self.further and by_name == "tune") else by_name
 
 
 def grooves() -> Iterator[Groove]:
@@ -85,8 +93,7 @@ def grooves() -> Iterator[Groove]:
             continue
         if (time[2] or "4") != "4" or (signature and signature[1] != "4"):
             continue
-        plain = re.sub(r"\d+$", "", name[1].lower())
-        if plain not in USED and not any(word in plain for word in NO_MUSIC):
+        if not any(word in name[1].lower() for word in NO_MUSIC):
             yield Groove(name[1], file, int(time[1]))
 
 
@@ -188,8 +195,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     further = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     once = list(grooves())
-    again = [replace(one, further=n) for n in range(1, further + 1) for one in once if one.split == "tune"]
-    for groove in [*once, *again]:
+    again = [replace(one, further=n) for n in range(1, further + 1) for one in once if one.split != "test"]
+    for groove in [*(one for one in once if not one.used), *again]:
         place = folder / groove.split
         place.mkdir(parents=True, exist_ok=True)
         print(groove.split, groove.name, "" if make(groove, place) else "cannot be played", flush=True)

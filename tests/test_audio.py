@@ -23,7 +23,7 @@ from instrument.clock import Virtual
 from instrument.flow import Tick
 from instrument.inputs import audio
 from instrument.inputs.audio import Input, demo_path
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 from instrument.plugs import Hears, Plays, Unavailable
 from instrument.soundcard import devices
 
@@ -101,7 +101,9 @@ def test_a_file_is_heard_once_from_the_first_tick_on(song: Path, fps: float) -> 
 
 def test_events_are_those_of_the_whole_file_at_once(song: Path) -> None:
     events, sound = played(Input(source=str(song), live=False), 60, 60)
-    assert events == [(f"audio/{name}", value) for name, value in Listener(RATE).push(sound)]
+    assert events == [
+        (f"audio/{name}", value) for signals in Listener(RATE).push(sound) for name, value in signals.items()
+    ]
     assert [address for address, _ in events[:6]] == [f"audio/{name}" for name in NAMES]
     assert len(events) == 6 * (RATE // 512)
 

@@ -9,7 +9,7 @@ import pytest
 
 from instrument.flow import Sound
 from instrument.inputs.audio import demo_path
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 from instrument.media import read_sound
 
 COMPOSER = Path(__file__).parents[1] / "music" / "demo.py"
@@ -55,7 +55,7 @@ def test_composing_again_gives_the_same_samples_and_those_of_the_file(track: Sou
 
 def test_onsets_land_on_the_kicks(track: Sound, composer: ModuleType) -> None:
     listener = Listener(track.rate)
-    onsets = np.array([value for name, value in listener.push(track.samples) if name == "onset"])
+    onsets = np.array([signals["onset"] for signals in listener.push(track.samples)])
     found = (np.flatnonzero(onsets) + 1) * listener.block / track.rate
     kicks = np.array(composer.kicks()) * 60 / composer.BPM
     late = found[:, None] - kicks[None]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_listening import drum
 
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 from instrument.listening.flux import Flux, triangles
 from instrument.listening.spectrum import block_of
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 
 MUSIC = Path(os.environ.get("PHOSPHENE_MUSIC", "nowhere"))  # pieces NAME.ogg with their beats in NAME.beats
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -19,10 +19,9 @@ Samples = NDArray[np.float32]
 def heard(samples: Samples, rate: int) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Every signal over time, and the time of each block's end."""
     listener = Listener(rate)
-    signals = listener.push(samples)
-    values = np.array([value for _, value in signals]).reshape(-1, len(NAMES))
-    times = (np.arange(len(values)) + 1) * listener.block / rate
-    return dict(zip(NAMES, values.T, strict=True)), times
+    blocks = listener.push(samples)
+    times = (np.arange(len(blocks)) + 1) * listener.block / rate
+    return {name: np.array([signals[name] for signals in blocks]) for name in NAMES}, times
 
 
 def sine(hertz: float, rate: int, seconds: float = 1.0, amplitude: float = 0.5) -> Samples:

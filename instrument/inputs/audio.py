@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.flow import Event, Reading, Sound, Tick
-from instrument.listening.features import Listener
+from instrument.listening.listener import Listener
 from instrument.media import read_sound
 from instrument.plugs import Unavailable
 from instrument.soundcard import Device, speakers
@@ -70,7 +70,8 @@ class Input:
             self.unheard.append(samples)
         if not self.analysed:
             return []
-        events = [Event(f"audio/{name}", value) for name, value in self.listener.push(samples * self.gain)]
+        blocks = self.listener.push(samples * self.gain)
+        events = [Event(f"audio/{name}", value) for signals in blocks for name, value in signals.items()]
         self.until = tick.time + self.source.lead - len(self.listener.rest) / self.rate
         return events
 

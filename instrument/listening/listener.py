@@ -39,18 +39,15 @@ class Listener:
         self.rest = np.zeros(0, np.float32)
         self.height = np.log2(self.spectrum.centres / DARK).astype(np.float32) / math.log2(BRIGHT / DARK)
 
-    def push(self, samples: NDArray[np.float32]) -> list[tuple[str, float]]:
-        """Samples [n] or [n, channels] -> signals (name, 0..1) of every block they complete, in order of time."""
+    def push(self, samples: NDArray[np.float32]) -> list[dict[str, float]]:
+        """Samples [n] or [n, channels] -> the signals 0..1 of every block they complete, in order of time."""
         waiting = np.concatenate((self.rest, mono(samples)))
         whole = len(waiting) - len(waiting) % self.block
         self.rest = waiting[whole:]
-        signals = []
-        for start in range(0, whole, self.block):
-            signals += self.hear(waiting[start : start + self.block])
-        return signals
+        return [self.hear(waiting[start : start + self.block]) for start in range(0, whole, self.block)]
 
-    def hear(self, block: NDArray[np.float32]) -> list[tuple[str, float]]:
-        """The signals at the end of one block."""
+    def hear(self, block: NDArray[np.float32]) -> dict[str, float]:
+        """The signals at the end of one block, by name."""
         self.reading = self.pulse(self.flux(block))
         self.window[: -self.block] = self.window[self.block :]
         self.window[-self.block :] = block
@@ -65,11 +62,11 @@ class Listener:
         bands = bass, max(mid - LEAK * bass, 0.0), max(high - LEAK * mid, 0.0)
         signals = self.gain(level, bands)
         onset = self.onsets(self.growth(amplitudes, self.gain.peak, fall))
-        return [
-            *zip(("level", "bass", "mid", "high"), signals, strict=True),
-            ("onset", onset if level > GATE else 0.0),
-            ("brightness", self.brightness(amplitudes, level)),
-        ]
+        return {
+            **dict(zip(("level", "bass", "mid", "high"), signals, strict=True)),
+            "onset": onset if level > GATE else 0.0,
+            "brightness": self.brightness(amplitudes, level),
+        }
 
     def brightness(self, amplitudes: NDArray[np.float32], level: float) -> float:
         """The spectrum's centre of gravity in octaves, 0 at 80 Hz, 1 at 4 kHz; it fades to 0 as the sound does."""
