@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_listening import drum
 
-from instrument.listening.listener import Listener
 from instrument.listening.flux import Flux, triangles
+from instrument.listening.listener import Listener
 from instrument.listening.spectrum import block_of
 
 RATES = [8000, 22050, 44100, 48000, 96000]
