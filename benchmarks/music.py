@@ -52,6 +52,10 @@ CHORDS = (
     "1m 6b 3b 7b",
 )
 NOTES = "C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"
+DRUMS = {  # of General MIDI
+    **dict.fromkeys((35, 36), "kick"), **dict.fromkeys((37, 38, 39, 40), "snare"),
+    **dict.fromkeys((42, 44, 46, 49, 51, 52, 53, 55, 57, 59), "hat"),
+}  # fmt: skip
 STEPS = {"1": 0, "2": 2, "3": 4, "4": 5, "5": 7, "6": 9, "7": 11}
 SECONDS = 45.0
 WAYS = ("steady", "steady", "steady", "steady", "drift", "step")  # what the tempo does
@@ -127,6 +131,17 @@ def beats_of(file: Path, beats_a_bar: int) -> list[tuple[float, int]]:
     return found
 
 
+def strokes_of(file: Path) -> list[tuple[float, str]]:
+    """Seconds of every stroke of a kick, a snare (or clap) or a hat (or cymbal), and which it is."""
+    midi = mido.MidiFile(file)
+    events = sorted((item for track in midi.tracks for item in absolute(track)), key=lambda item: item[0])
+    tempi = [(tick, message.tempo) for tick, message in events if message.type == "set_tempo"]
+    struck = {
+        (tick, DRUMS.get(m.note)) for tick, m in events if m.type == "note_on" and m.channel == 9 and m.velocity > 20
+    }
+    return sorted((seconds_at(tick, tempi, midi.ticks_per_beat), drum) for tick, drum in struck if drum)
+
+
 def silence(file: Path, chance: random.Random) -> None:
     """Take the drums, or everything else, out of some bars of a MIDI file."""
     midi = mido.MidiFile(file)
@@ -159,7 +174,7 @@ def seconds_at(tick: int, tempi: list[tuple[int, int]], ticks_a_beat: int) -> fl
 
 
 def make(groove: Groove, folder: Path) -> bool:
-    """Write NAME.wav, mono at 44.1 kHz with its peak at 0.9, and NAME.beats; answers whether the groove could be played."""
+    """Write NAME.wav, mono at 44.1 kHz with its peak at 0.9, NAME.beats and NAME.drums; answers whether it could be played."""
     number = f"_{groove.further}" if groove.further else ""
     stem = folder / re.sub(r"\W", "_", f"{groove.file.parent.name}_{groove.name}{number}")
     if stem.with_suffix(".beats").exists():
@@ -181,6 +196,8 @@ def make(groove: Groove, folder: Path) -> bool:
     sound.unlink()
     if not len(samples) or abs(samples).max() < 300:
         return False
+    strokes = strokes_of(stem.with_suffix(".mid"))
+    stem.with_suffix(".drums").write_text("".join(f"{second:.6f} {drum}\n" for second, drum in strokes), "utf-8")
     loud = (samples * (0.9 * 32767 / abs(samples).max())).astype("<i2")
     with wave.open(str(stem.with_suffix(".wav")), "wb") as write:
         write.setnchannels(1)

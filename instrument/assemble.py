@@ -39,7 +39,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     if catalog.PLUGS and not Path(catalog.PLUGS).is_dir():
         raise Mistake(f"PHOSPHENE_PLUGS: there is no folder {catalog.PLUGS}")
     faults = Faults(strict=show.strict)
-    supplied = supplies(scene, show)
+    supplied = supplies(scene, show, patch)
     if patch.bends:
         catalog.ops()  # now, so that a file that is broken is said to be, and not the patch that looks into it
     casting = Casting(patch, show)
@@ -49,7 +49,9 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     others: dict[str, Part] = {}
     if any(of.model for of in brought.values()):  # then a scene that names none brings the show's own
         for signal, of in brought.items():
-            others[signal] = casting.part(of.model, f"{of.path}: model", supplies(of, show)) if of.model else first
+            others[signal] = (
+                casting.part(of.model, f"{of.path}: model", supplies(of, show, patch)) if of.model else first
+            )
     faders = generator_parameters([first, *others.values()])
     patch = playable(patch, faders)
     modulators = {name: built("modulators", item, supplied) for name, item in patch.modulators.items()}
@@ -92,7 +94,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
         outputs=ports,
         faults=faults,
         live=show.live,
-        tempo=Tempo(scene.bpm or patch.bpm, patch.tempo.bar),
+        tempo=Tempo(scene.bpm or patch.bpm, patch.tempo.bar, ahead=show.latency.screen / 1000),
         keeping=patch.tempo,
         cues={signal: cues[name] for signal, name in patch.cues.items()},
         cued=cued_voices,
@@ -113,10 +115,19 @@ def can_strike(patch: Patch, signal: str) -> bool:
     return signal in patch.modulators or signal.partition("/")[0] in roots or "take" in roots
 
 
-def supplies(scene: Scene, show: Show) -> dict[str, Any]:
-    """What plugs can ask for, of a scene and a show."""
+def supplies(scene: Scene, show: Show, patch: Patch) -> dict[str, Any]:
+    """What plugs can ask for, of a scene, a show and a patch."""
     seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
-    return {"seed": seed, "anchors": scene.anchors, "fps": show.fps, "live": show.live, "status": show.status}
+    late = show.latency.audio / 1000
+    return {
+        "seed": seed,
+        "anchors": scene.anchors,
+        "fps": show.fps,
+        "live": show.live,
+        "named": frozenset(signals_named(patch)),
+        "latency": late,
+        "status": show.status,
+    }
 
 
 def generator_parameters(parts: Iterable[Part]) -> dict[str, Parameter]:

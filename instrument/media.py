@@ -1,7 +1,7 @@
 """Sound and video files, by way of FFmpeg: the one place that imports PyAV."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
+from instrument.channels import check_channels, picked
 from instrument.flow import Sound
 
 log = logging.getLogger("phosphene")
@@ -22,10 +23,22 @@ log = logging.getLogger("phosphene")
 Encoded: TypeAlias = "Packet[Any]"
 
 
-def read_sound(path: Path) -> Sound:
+def read_sound(path: Path, channels: Sequence[int] | None = None) -> Sound:
     """The first sound track of a file in any format FFmpeg reads, as stereo float32 [n, 2] at the file's own rate.
 
-    Raises ValueError naming the file if it is missing, is no sound or video file, or has no sound in it.
+    `channels` chooses some of the file's, from 1: [n, 1 or 2], of more their mean. Raises ValueError as `sound_of` does.
+    """
+    samples, rate = bytearray(), 0  # of float32; it grows in place, so a long song is held but once
+    for piece in sound_of(path, channels):
+        samples += piece.samples.tobytes()
+        rate, several = piece.rate, piece.samples.shape[1]
+    return Sound(np.frombuffer(samples, np.float32).reshape(-1, several), rate)
+
+
+def sound_of(path: Path, channels: Sequence[int] | None = None) -> Iterator[Sound]:
+    """The same piece by piece, as it is decoded, so that a day of sound takes no more memory than a second.
+
+    Raises ValueError naming the file if it is missing, is no sound or video file, has no sound in it, or has not that channel.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such sound file")
@@ -34,16 +47,20 @@ def read_sound(path: Path) -> Sound:
             if not container.streams.audio:
                 raise ValueError(f"{path}: there is no sound track in this file")
             stream = container.streams.audio[0]
-            resampler = av.AudioResampler(format="flt", layout="stereo", rate=stream.rate)
-            samples, rate = bytearray(), stream.rate  # of float32; it grows in place, so a long song is held but once
+            if channels is not None:
+                check_channels(channels, stream.channels, str(path))
+            layout, several = (stream.layout, stream.channels) if channels is not None else ("stereo", 2)
+            resampler = av.AudioResampler(format="flt", layout=layout, rate=stream.rate)
+            empty = True
             for frame in chain(container.decode(stream), [None]):  # None hands out what the resampler has kept
                 for whole in resampler.resample(frame):
-                    samples += whole.to_ndarray().tobytes()
+                    samples: NDArray[np.float32] = whole.to_ndarray().reshape(-1, several)  # type: ignore[assignment]
+                    empty = empty and not len(samples)
+                    yield Sound(picked(samples, channels), stream.rate)
     except av.FFmpegError as error:
         raise ValueError(f"{path}: not a sound file that can be read ({error.strerror})") from error
-    if not samples:
+    if empty:
         raise ValueError(f"{path}: the sound track is empty")
-    return Sound(np.frombuffer(samples, np.float32).reshape(-1, 2), rate)
 
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 
 from instrument import catalog
 from instrument.document import Mistake, located, parsed
+from instrument.latency import LIMITS, Latency, kept
 from instrument.parameters import settings as known_settings
 from instrument.parameters import unknown
 from instrument.patch import Patch, Plugged, read_patch
+from instrument.places import config
 from instrument.plugs import FASTEST, Unavailable
 from instrument.scene import Scene, read_scene
 from instrument.show import Show
@@ -67,6 +70,23 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_latencies(parser: argparse.ArgumentParser) -> None:
+    """How late this machine hears and shows, instead of what is kept for it."""
+    for name, what in (("audio", "sound is heard"), ("screen", "pictures are seen")):
+        parser.add_argument(
+            f"--{name}-latency",
+            type=milliseconds,
+            metavar="MS",
+            help=f"how late {what}, {LIMITS} (default: as kept for this machine, see `phosphene calibrate`)",
+        )
+
+
+def latency(args: argparse.Namespace) -> Latency:
+    """How late this machine hears and shows: as it is said, or else as it is kept. Raises Mistake for a wrong config file."""
+    said = {name: getattr(args, f"{name}_latency") for name in asdict(Latency())}
+    return replace(kept(config()), **{name: value for name, value in said.items() if value is not None})
+
+
 def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str, Any]] = dict) -> Show:
     """How to play, as these options have it."""
     return Show(
@@ -79,6 +99,7 @@ def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str,
         device=device(args.device),
         executor=args.executor or (FASTEST if live else "float32"),
         rest=rest(args.settings),
+        latency=latency(args) if live else Latency(),
         status=status,
     )
 
@@ -127,6 +148,17 @@ def whole(least: int) -> Callable[[str], int]:
 def not_negative(text: str) -> float:
     """A number from 0 on."""
     return 0.0 if text.strip("0.") == "" and "0" in text else positive(text)
+
+
+def milliseconds(text: str) -> float:
+    """A latency."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not LIMITS.low <= number <= LIMITS.high:
+        raise argparse.ArgumentTypeError(f"{text!r} lies not in {LIMITS}")
+    return number
 
 
 def frame_rate(text: str) -> float:

@@ -2,7 +2,8 @@
 
 How plugs are built: the constructor's keyword-only arguments are the plug's settings, filled from its table in the
 patch. A few names are supplied by the instrument to every constructor that asks for them: `seed`, `anchors`, `fps`,
-`live` (False when rendering offline) and `status` (a function that returns the running report as a dict).
+`live` (False when rendering offline), `latency` (seconds by which sound is heard later than its device says, as the user
+has found) and `status` (a function that returns the running report as a dict).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from instrument.flow import Event, Frame, Latent, Reading, Signals, Sound, Tick
 
-SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "status"})
+SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "latency", "named", "status"})
 
 
 class Unavailable(Exception):

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from instrument.latency import Latency
 from instrument.plugs import Framing
 
 
@@ -22,5 +23,6 @@ class Show:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     executor: str = "float32"
     rest: Mapping[str, float] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
     status: Callable[[], dict[str, Any]] = dict
     strict: bool = False

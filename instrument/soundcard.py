@@ -5,8 +5,8 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.channels import check_channels, picked
 from instrument.flow import Tick
+from instrument.loopback import behind_the_server, mirror, remedy
 from instrument.parameters import unknown
 from instrument.plugs import Unavailable
 from instrument.track import Track
 
 log = logging.getLogger("phosphene")
 
+LOOPBACK = "loopback"
+CHOOSING = ("default", LOOPBACK)  # no name of a device: the system says which it is, and may say another later
 PACKET = 256  # frames a callback: 5 ms, and a size that PulseAudio's ALSA door is known to pass
 WAITING = 2048  # packets that may wait for the render thread: 11 seconds
 MOST_CHANNELS = 8  # a device that claims more is a software mixer, which would make up the others
@@ -30,16 +34,17 @@ NO_PORTAUDIO = "install PortAudio (Debian and Ubuntu: apt install libportaudio2)
 
 
 class Device:
-    """A sound card's input, all its channels, at its own rate.
+    """A sound card's input, all its channels or those that are chosen, at its own rate.
 
-    PortAudio's thread only appends packets; the render thread takes them. A device that goes is named once and looked
-    for until it is back. Raises ValueError if `wanted` names no input, Unavailable if nothing can be opened.
+    PortAudio's thread only appends packets; the render thread takes them. What is heard sounded as much earlier as the
+    device says, and `latency` seconds more. A device that goes is named once and looked for until it is back. Raises
+    ValueError if `wanted` names no input or it lacks a channel, Unavailable if nothing can be opened.
     """
 
     seconds = math.inf
     song: str | None = None
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, channels: Sequence[int] | None = None, latency: float = 0.0) -> None:
         portaudio = portaudio_library()
         if portaudio is None:
             raise Unavailable("no sound device can be opened", NO_PORTAUDIO)
@@ -50,25 +55,34 @@ class Device:
         self.closing = threading.Event()
         self.search: threading.Thread | None = None
         index = input_index(self.portaudio, wanted)
-        self.default = wanted == "default"
         about = self.portaudio.query_devices(index)
         self.name, self.rate = str(about["name"]), round(about["default_samplerate"])
+        self.wanted = wanted if wanted in CHOOSING else self.name  # when it is looked for again
         claimed = int(about["max_input_channels"])
-        self.channels = claimed if claimed <= MOST_CHANNELS else 2
+        if channels is not None:
+            check_channels(channels, claimed, self.name)
+        self.chosen, self.latency = channels, latency
+        # two at least where it has them, or a mixer would make one of them
+        self.channels = claimed if claimed <= MOST_CHANNELS else max([2, *(channels or ())])
         try:
             self.stream = self.open(index)
         except self.portaudio.PortAudioError as error:
-            raise Unavailable(f"{self.name} cannot be opened ({reason(error)})", "see `phosphene devices`") from error
-        self.lead = -float(self.stream.latency)
-        log.info("audio: listening to %s", self.name)
+            mend = remedy() if wanted == LOOPBACK else "see `phosphene devices`"
+            raise Unavailable(f"{self.name} cannot be opened ({reason(error)})", mend) from error
+        log.info("audio: listening to %s", self.called())
+
+    def called(self) -> str:
+        """The device's name, for the log."""
+        return f"what the computer plays ({self.name})" if self.wanted == LOOPBACK else self.name
 
     def open(self, index: int) -> Any:
-        with quiet():
+        with quiet(), behind_the_server() if self.wanted == LOOPBACK else nullcontext():
             stream = self.portaudio.InputStream(
                 device=index, samplerate=self.rate, channels=self.channels, dtype="float32",
                 blocksize=PACKET, latency="low", callback=self.take,
             )  # fmt: skip
             stream.start()
+        self.lead = -float(stream.latency) - self.latency
         return stream
 
     def take(self, packet: NDArray[np.float32], frames: int, time: object, status: object) -> None:
@@ -81,12 +95,11 @@ class Device:
             self.begun = True
         packets = [self.waiting.popleft() for _ in range(len(self.waiting))]
         if self.search is None and self.watch.lost(self.stream, self.packets, tick):
-            log.warning("audio: %s is gone. It will be heard again as soon as it is back", self.name)
+            log.warning("audio: %s is gone. It will be heard again as soon as it is back", self.called())
             self.search = threading.Thread(target=self.find_again, name="audio search", daemon=True)
             self.search.start()
         samples = np.concatenate(packets) if packets else np.zeros((0, self.channels), np.float32)
-        # a recording takes mono or stereo
-        return samples if self.channels <= 2 else samples.mean(axis=1, keepdims=True)
+        return picked(samples, self.chosen)  # a recording takes mono or stereo
 
     def find_again(self) -> None:
         """Look for the device until it is there: the life of the thread."""
@@ -96,10 +109,10 @@ class Device:
             try:
                 self.portaudio._terminate()  # PortAudio lists devices only when it starts
                 self.portaudio._initialize()
-                self.stream = self.open(input_index(self.portaudio, "default" if self.default else self.name))
+                self.stream = self.open(input_index(self.portaudio, self.wanted))
             except (self.portaudio.PortAudioError, ValueError, Unavailable):
                 continue
-            log.info("audio: %s is back", self.name)
+            log.info("audio: %s is back", self.called())
             self.watch, self.search = Watch(), None
             return
 
@@ -152,16 +165,16 @@ class Speakers:
             self.stream.close(ignore_errors=True)
 
 
-def speakers(track: Track, rate: int) -> Speakers | None:
-    """Speakers for the track, or None, said once, where there are none or they will not play."""
+def speakers(track: Track, rate: int, what: str = "the song") -> Speakers | None:
+    """Speakers for the track, which is called so, or None, said once, where there are none or they will not play."""
     portaudio = portaudio_library()
     if portaudio is None:
-        log.info("audio: the song plays silently; to hear it, %s", NO_PORTAUDIO)
+        log.info("audio: %s plays silently; to hear it, %s", what, NO_PORTAUDIO)
         return None
     try:
         return Speakers(portaudio, track, rate)
     except (portaudio.PortAudioError, ValueError) as error:
-        log.info("audio: no speakers, so the song plays silently (%s)", reason(error))
+        log.info("audio: no speakers, so %s plays silently (%s)", what, reason(error))
         return None
 
 
@@ -199,22 +212,28 @@ def devices() -> list[tuple[int, str, int, int]]:
     ]
 
 
-def input_index(portaudio: Any, wanted: str) -> int:
-    """The index of the input that is meant: `default`, an index, a name, or a part of one in any case.
+def inputs() -> list[tuple[int, str]]:
+    """Every device that hears: index and name."""
+    return [(index, name) for index, name, channels, _ in devices() if channels]
 
-    Raises ValueError naming the inputs there are if it is none of them, Unavailable if there is no default.
+
+def input_index(portaudio: Any, wanted: str) -> int:
+    """The index of the input that is meant: `default`, `loopback`, an index, a name, or a part of one in any case.
+
+    Raises ValueError naming the inputs there are if it is none of them, Unavailable if there is no default or loopback.
     """
-    inputs = [(index, name) for index, name, channels, _ in devices() if channels]
     if wanted == "default":
         index = int(portaudio.default.device[0])
         if index < 0:
             raise Unavailable("there is no sound input")
         return index
+    if wanted == LOOPBACK:
+        return mirror(inputs())
     for matches in (lambda name: name == wanted, lambda name: wanted.lower() in name.lower()):
-        for index, name in inputs:
+        for index, name in inputs():
             if matches(name) or wanted == str(index):
                 return index
-    raise ValueError(unknown("sound input", wanted, [name for _, name in inputs]))
+    raise ValueError(unknown("sound input", wanted, [name for _, name in inputs()]))
 
 
 def reason(error: Exception) -> str:

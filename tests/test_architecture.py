@@ -21,7 +21,7 @@ A_PLUG_MAY = {
     "networks",
     *PURE_FOLDERS,
 }
-A_PLUG_MAY |= {"midiclock", "told"}  # what others say of the tempo, and pure
+A_PLUG_MAY |= {"channels", "midiclock", "told"}  # which channels are heard, what others say of the tempo: pure
 A_PLUG_MAY |= {"images", "media", "screen", "soundcard"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",
@@ -32,7 +32,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "moderngl": "screen",
     "NDIlib": "outputs.ndi",
     "openvino": "networks.compiled",
-    "platformdirs": "networks.race",
+    "platformdirs": "places",
     "pygame": "screen",
     "pythonosc": "inputs.osc",
     "rtmidi": "inputs.midi",

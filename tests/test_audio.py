@@ -3,12 +3,7 @@
 import json
 import logging
 import os
-import shutil
-import signal
 import subprocess
-import sys
-import time
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sound_card import RATE, SoundCard, sound_card, written
 
 from instrument import soundcard
 from instrument.clock import Virtual
@@ -27,7 +23,6 @@ from instrument.listening.listener import Listener
 from instrument.plugs import Hears, Plays, Unavailable
 from instrument.soundcard import devices
 
-RATE = 48000
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
 
 
@@ -66,15 +61,6 @@ def song(tmp_path: Path) -> Path:
     t = np.arange(int(1.25 * RATE)) / RATE
     tone = np.sin(2 * np.pi * (200 * t + 400 * t**2))
     return written(tmp_path / "song.wav", np.stack((0.5 * tone, 0.25 * tone), axis=1))
-
-
-def written(path: Path, samples: NDArray[np.float64]) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(samples.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
-    return path
 
 
 def samples_of(path: Path) -> NDArray[np.float32]:
@@ -237,6 +223,47 @@ def test_a_device_that_does_not_exist_is_answered_with_those_that_do(monkeypatch
     assert devices()[1] == (1, "Scarlett", 2, 2)
 
 
+def test_the_channels_that_are_chosen_are_heard_by_the_analysis_and_by_recordings(tmp_path: Path) -> None:
+    four = np.random.default_rng(1).uniform(-0.5, 0.5, (RATE // 2, 4))
+    file = str(written(tmp_path / "four.wav", four))
+    sixteen_bit = (four * 32767).astype("<i2") / np.float32(32768)
+    for channels, wanted in (
+        ([3, 4], sixteen_bit[:, 2:]),
+        ([4, 1], sixteen_bit[:, [3, 0]]),
+        ([2], sixteen_bit[:, 1:2]),
+        ([1, 2, 4], sixteen_bit[:, [0, 1, 3]].mean(axis=1, keepdims=True)),
+    ):
+        events, sound = played(Input(source=file, channels=channels, live=False), 60, 30)
+        np.testing.assert_allclose(sound, wanted, atol=1e-6)
+        heard = [(f"audio/{name}", value) for block in Listener(RATE).push(sound) for name, value in block.items()]
+        assert events == heard
+
+
+@pytest.mark.parametrize(
+    ("channels", "answer"),
+    [
+        ([3], r"no channel 3: .*song\.wav has 2 channels"),
+        ([1, 0], "channels are numbered from 1, got 0"),
+        ([], r"channels must name one at least, such as \[1, 2\]"),
+    ],
+)
+def test_a_channel_that_is_not_there_is_refused(song: Path, channels: list[int], answer: str) -> None:
+    with pytest.raises(ValueError, match=answer):
+        Input(source=str(song), channels=channels, live=False)
+
+
+def test_a_device_with_fewer_channels_is_named_with_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = portaudio([("Scarlett", 4), ("Webcam", 1)], default=0)
+    monkeypatch.setattr(soundcard, "portaudio_library", lambda: library)
+    for source, answer in (("default", "Scarlett has 4 channels"), ("webcam", "Webcam has 1 channel$")):
+        with pytest.raises(ValueError, match=f"no channel 5: {answer}"):
+            Input(source=source, channels=[5], live=True)
+
+
+def test_the_demo_track_is_whole_whatever_channels_the_device_would_have_had() -> None:
+    assert played(Input(source="default", channels=[7], live=True), 60, 1)[1].shape[1] == 2
+
+
 def test_rendering_needs_a_file_and_no_sound_card(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Unavailable, match="sound file"):
         Input(source="Scarlett", live=False)
@@ -254,80 +281,13 @@ def test_standard_error_is_silent_in_quiet_and_speaks_again_after(capfd: pytest.
     assert capfd.readouterr().err == "heard\n"
 
 
-# A real sound card, made by PulseAudio: what is played into `out` comes from the input `mon`.
-
-ASOUNDRC = """
-pcm.vmon { type pulse device vout.monitor hint { show on description "mon" } }
-pcm.vout { type pulse device vout hint { show on description "out" } }
-pcm.!default { type asym playback.pcm vout capture.pcm vmon }
-"""
-PROGRAM = """
-import json, logging, sys, time
-import numpy as np
-from instrument.clock import Real
-from instrument.inputs.audio import Input
-logging.basicConfig(level="INFO", stream=sys.stdout)
-"""
-
-
-class Card:
-    """A sound server of its own in `folder`, with one null sink and its monitor."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / ".asoundrc").write_text(ASOUNDRC)
-        self.socket = folder / "pulse.sock"
-        self.env = {
-            **os.environ,
-            "PULSE_SERVER": f"unix:{self.socket}",
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(folder),
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        self.start()
-
-    def start(self) -> None:
-        self.server = subprocess.Popen(
-            [
-                *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"),
-                *("-L", f"module-native-protocol-unix auth-anonymous=1 socket={self.socket}"),
-                *("-L", f"module-null-sink sink_name=vout rate={RATE}"),
-            ],
-            env=self.env,
-            stderr=subprocess.DEVNULL,
-        )
-        until = time.monotonic() + 10
-        while subprocess.run(["pactl", "info"], env=self.env, capture_output=True).returncode:
-            assert time.monotonic() < until, "PulseAudio has not started"
-            assert self.server.poll() is None, "PulseAudio did not start"
-
-    def stop(self) -> None:
-        self.server.send_signal(signal.SIGKILL)
-        self.server.wait()
-
-    def program(self, text: str) -> subprocess.Popen[str]:
-        """A program of its own, because ALSA reads its settings once in a process."""
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM + text],
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
 @pytest.fixture
-def card(tmp_path: Path) -> Iterator[Card]:
-    if not (shutil.which("pulseaudio") and shutil.which("paplay")):
-        pytest.skip("apt install pulseaudio pulseaudio-utils libasound2-plugins")
-    if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
-        pytest.skip("apt install libasound2-plugins")
-    card = Card(tmp_path)
-    yield card
-    card.stop()
+def card(tmp_path: Path) -> Iterator[SoundCard]:
+    with sound_card(tmp_path) as there:
+        yield there
 
 
-def test_a_tone_in_the_room_is_heard_through_a_sound_card(card: Card, tmp_path: Path) -> None:
+def test_a_tone_in_the_room_is_heard_through_a_sound_card(card: SoundCard, tmp_path: Path) -> None:
     t = np.arange(12 * RATE) / RATE
     tone = written(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 440 * t)[:, None].repeat(2, axis=1))
     player = subprocess.Popen(["paplay", str(tone)], env=card.env)
@@ -362,7 +322,7 @@ print(json.dumps({"values": values, "hertz": hertz, "seconds": len(samples) / so
     assert result["seconds"] == pytest.approx(2.0, abs=0.15)
 
 
-def test_a_song_sounds_from_the_speakers_and_is_heard_as_it_sounds(card: Card) -> None:
+def test_a_song_sounds_from_the_speakers_and_is_heard_as_it_sounds(card: SoundCard) -> None:
     program = card.program("""
 song, room = Input(source="demo", live=True), Input(live=True)
 mine, theirs = [], []
@@ -393,7 +353,7 @@ print(json.dumps({"lag": lag / song.rate, "seconds": seconds,
     assert result["seconds"] == pytest.approx(5.0, abs=0.15)
 
 
-def test_a_device_that_goes_is_named_once_and_heard_again_when_it_is_back(card: Card) -> None:
+def test_a_device_that_goes_is_named_once_and_heard_again_when_it_is_back(card: SoundCard) -> None:
     program = card.program("""
 source = Input(source="vmon", live=True)
 print("listening", flush=True)

@@ -10,7 +10,7 @@ import torch
 from parts import CPU, random_weights, tiny, write_model
 from virtual_display import until
 
-from instrument import catalog
+from instrument import catalog, places
 from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
@@ -252,7 +252,7 @@ def test_the_fastest_wins_but_only_by_enough(monkeypatch):
 
 
 def test_what_won_is_remembered_for_this_network_and_no_other(monkeypatch, tmp_path):
-    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(places, "user_cache_path", lambda name: tmp_path / name)
     runs = []
     monkeypatch.setattr(race, "raced", lambda runners, trial, device: runs.append(list(runners)) or "short")
     ways = {"exact": lambda: 1, "short": lambda: 2}
@@ -276,12 +276,12 @@ def generator(request, tmp_path):
 
 def test_where_nothing_can_be_remembered_it_plays_all_the_same(monkeypatch, tmp_path, generator):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / "file" / name)
+    monkeypatch.setattr(places, "user_cache_path", lambda name: tmp_path / "file" / name)
     assert generator.run_by("fastest") in {*race.precisions(CPU), "openvino"}
 
 
 def test_a_generator_is_exact_until_it_is_asked_to_race(monkeypatch, tmp_path, generator):
-    monkeypatch.setattr(race, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(places, "user_cache_path", lambda name: tmp_path / name)
     monkeypatch.setattr(race, "raced", lambda runners, trial, device: list(runners)[-1])
     w = generator.map(torch.zeros(1, generator.z_dim))
     exact = generator.synthesize(w)

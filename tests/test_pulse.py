@@ -1,4 +1,4 @@
-"""The pulse of onsets that are known: its tempo, its place, how soon it is found, and that it runs on when nothing is heard."""
+"""The pulse of beats that are known: its tempo, its place, how soon it is found, and that it runs on when nothing is heard."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,22 @@ import pytest
 from instrument.listening.pulse import FASTEST, SLOWEST, Pulse
 
 DT = 512 / 44100
-KICK, SNARE, HAT = (1.0, 0.2, 0.0), (0.0, 1.0, 0.4), (0.0, 0.0, 0.7)
+ON, BETWEEN = 0.9, 0.2  # how like a beat the network finds them
 
 
 def played(beats, until, hats=True, silent=(np.inf, np.inf), dt=DT):
-    """Onsets [n, 3]: kick and snare in turn on the beats, hats between, nothing while it is silent."""
-    found = np.zeros((round(until / dt), 3))
+    """How like a beat each block is [n]: very on the beats, a little between, not at all while it is silent."""
+    found = np.zeros(round(until / dt))
 
     def strike(time, loud):
-        block = int(time / dt) + 1  # heard in the block after it begins
+        block = int(time / dt) + 2  # the network is surest of it about two blocks after it begins
         if block < len(found) and not silent[0] <= time < silent[1]:
-            found[block] = np.maximum(found[block], loud)
+            found[block] = max(found[block], loud)
 
     for number, beat in enumerate(beats):
-        strike(beat, SNARE if number % 2 else KICK)
+        strike(beat, ON)
         if hats and number + 1 < len(beats):
-            strike((beat + beats[number + 1]) / 2, HAT)
+            strike((beat + beats[number + 1]) / 2, BETWEEN)
     return found
 
 
@@ -42,7 +42,7 @@ def astray(read, time, beats):
 def follow(onsets, beats, dt=DT):
     """(time, reading, how far from the truth in seconds) of every block."""
     pulse = Pulse(dt)
-    readings = [pulse(onset) for onset in onsets]
+    readings = [pulse(onset, 0.0) for onset in onsets]
     times = (np.arange(len(onsets)) + 1) * dt
     return [(time, read, astray(read, time, beats)) for time, read in zip(times, readings, strict=True)]
 
@@ -68,17 +68,6 @@ def test_where_most_music_is_danced_to_it_counts_as_dancers_do(bpm):
     beats = steady(bpm)
     found = [item for item in follow(played(beats, 20), beats) if item[0] > 8]
     assert {level(read, bpm)[0] for _, read, _ in found} == {1.0}
-
-
-def test_bass_notes_between_the_beats_do_not_draw_it_there():
-    """As in house: a kick on each beat, the bass between two, hats there too."""
-    beats = steady(124)
-    onsets = np.zeros((round(20 / DT), 3))
-    for beat in beats[beats < 19]:
-        onsets[int(beat / DT) + 1] = (0.6, 0.4, 0.5)
-        onsets[int((beat + 30 / 124) / DT) + 1] = (1.0, 0.3, 0.4)
-    found = [item for item in follow(onsets, beats) if item[0] > 8]
-    assert np.percentile([error for _, _, error in found], 95) < 0.02
 
 
 def test_it_is_found_within_two_seconds_and_a_half():
@@ -118,14 +107,27 @@ def test_it_follows_a_drummer_who_drifts():
 
 def test_in_silence_it_is_sure_of_nothing():
     pulse = Pulse(DT)
-    readings = [pulse(np.zeros(3)) for _ in range(1000)]
+    readings = [pulse(0.0, 0.0) for _ in range(1000)]
     assert readings[-1].confidence < 0.2
     assert all(60 / FASTEST - DT <= read.period <= 60 / SLOWEST + DT and 0 <= read.phase < 1 for read in readings)
 
 
 def test_noise_never_breaks_it():
     chance, pulse = np.random.default_rng(1), Pulse(DT)
-    for onset in chance.random((5000, 3)) ** 3:
-        read = pulse(onset)
+    for beat, downbeat in chance.random((5000, 2)) ** 3:
+        read = pulse(beat, downbeat)
         assert np.isfinite([read.period, read.phase, read.confidence]).all()
     assert pulse.belief.sum() == pytest.approx(1) and (pulse.belief > 0).all()
+
+
+@pytest.mark.parametrize("beats_a_bar", [3, 4])
+def test_bars_of_three_and_four_are_told_by_their_downbeats(beats_a_bar):
+    beats = steady(120, 30)
+    like = played(beats, 30, hats=False)
+    downbeats = played(beats[::beats_a_bar], 30, hats=False)
+    pulse = Pulse(DT)
+    readings = [pulse(beat, down) for beat, down in zip(like, downbeats, strict=True)]
+    for number, beat in enumerate(beats):
+        if 15 < beat < 29:
+            read = readings[int((beat + 0.25) / DT)]
+            assert (read.bar, read.place) == (beats_a_bar, number % beats_a_bar)

@@ -148,6 +148,11 @@ def test_what_was_chosen_unasked_is_the_same_in_any_folder(tmp_path: Path) -> No
         assert np.array_equal(at_home, away)
 
 
+def test_a_take_s_song_is_heard_by_the_channels_that_it_was_played_by() -> None:
+    song = take_inputs(Path("a.jsonl"), Take({"song": "demo"}, [], []), [3, 4])["audio"]
+    assert song.settings == {"source": "demo", "channels": [3, 4], "analysed": False}
+
+
 def test_that_the_sound_of_a_device_is_not_in_a_take_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "phosphene"):
         for song, address in ((None, "audio/bass"), (None, "midi/cc/1"), ("demo", "audio/bass")):

@@ -35,6 +35,14 @@ class VirtualDisplay:
         rows = np.frombuffer(data, np.uint8, stride * HEIGHT, start).reshape(HEIGHT, stride // 4, 4)
         return rows[:, :WIDTH, 2::-1].copy()
 
+    def pixel(self, row: int, column: int) -> tuple[int, int, int]:
+        """One point of it, RGB: read alone, because a whole picture takes a busy machine its time."""
+        with (self.folder / "Xvfb_screen0").open("rb") as file:
+            header = struct.unpack(">25I", file.read(100))
+            file.seek(header[0] + 12 * header[19] + row * header[12] + column * 4)
+            blue, green, red, _ = file.read(4)
+        return red, green, blue
+
     def play(self, *words: str) -> str:
         """Run xdotool, which presses keys and talks to windows through the X server."""
         return subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20, check=True).stdout

@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 
+from instrument.loopback import mirror
 from instrument.plugs import Unavailable
 
 
@@ -31,7 +33,11 @@ def listed_or_why_not(listed: Callable[[], list[str]]) -> list[str]:
 def sound() -> list[str]:
     from instrument import soundcard  # here, as in the functions below: a missing driver must not hide the others
 
-    return [f"{index}: {name} ({inputs} in, {outputs} out)" for index, name, inputs, outputs in soundcard.devices()]
+    found = soundcard.devices()
+    listed = [f"{index}: {name} ({inputs} in, {outputs} out)" for index, name, inputs, outputs in found]
+    with suppress(Unavailable):
+        listed.append(f"loopback: what the computer plays, through {found[mirror(soundcard.inputs())][1]}")
+    return listed
 
 
 def midi() -> list[str]:

@@ -23,6 +23,7 @@ from instrument.casting import model_named
 from instrument.clock import Real
 from instrument.commands import undisturbed
 from instrument.document import Mistake, located
+from instrument.latency import Latency
 from instrument.memory import enough_memory
 from instrument.patch import Patch
 from instrument.perform import perform
@@ -43,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     options.add_show_options(parser)
     parser.add_argument("--audio", metavar="DEVICE|FILE", help="listen to this device, or play this song")
     parser.add_argument("--midi", action="append", metavar="PORT", help="listen to this MIDI port (part of its name)")
+    options.add_latencies(parser)
     parser.add_argument("--osc-port", type=int, metavar="N", help="receive OSC on this UDP port (default: 7770)")
     parser.add_argument(
         "--output",
@@ -68,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
     meters: list[Meter] = []
     show = options.show(args, live=True, status=lambda: meters[0].snapshot() if meters else {})
+    if show.latency != Latency():
+        log.info("latency: sound %+g ms, screen %+g ms", show.latency.audio, show.latency.screen)
     rig = assemble(patch, scene, show)
     take = None
     try:

@@ -10,7 +10,7 @@ examples:
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -61,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     asked = from_take(args, take.header) if take else args
     scene, patch = options.chosen(asked.scene, asked.patch)
     recording = Plugged("recording", {"file": str(args.output), "overwrite": args.overwrite}, "-o")
-    inputs = take_inputs(args.source, take) if take else song_inputs(patch, args.source)
+    inputs = (
+        take_inputs(args.source, take, heard_as(patch).get("channels")) if take else song_inputs(patch, args.source)
+    )
     patch = replace(patch, inputs=inputs, outputs={"recording": recording})
     options.check_apart(options.heard(patch), options.shown(patch))  # a take's song too
     show = options.show(asked, live=False)
@@ -106,8 +108,12 @@ class Progress:
 
 def song_inputs(patch: Patch, song: Path) -> dict[str, Plugged]:
     """The one input of a song's rendering: nobody plays along."""
-    settings = next((item.settings for item in patch.inputs.values() if item.plug == "audio"), {})
-    return {"audio": Plugged("audio", {**settings, "source": str(song)}, str(song))}
+    return {"audio": Plugged("audio", {**heard_as(patch), "source": str(song)}, str(song))}
+
+
+def heard_as(patch: Patch) -> Mapping[str, Any]:
+    """The settings of the patch's sound input."""
+    return next((item.settings for item in patch.inputs.values() if item.plug == "audio"), {})
 
 
 def song_seconds(rig: Rig) -> float:
@@ -115,12 +121,12 @@ def song_seconds(rig: Rig) -> float:
     return max(source.seconds for source in rig.inputs.values() if isinstance(source, Plays))
 
 
-def take_inputs(path: Path, take: Take) -> dict[str, Plugged]:
+def take_inputs(path: Path, take: Take, channels: list[int] | None = None) -> dict[str, Plugged]:
     """A take's events, and beside them the song that was playing, if it is still there, for its sound alone."""
     inputs = {"take": Plugged("take", {"file": str(path)}, str(path))}
     song = take.header.get("song")
     if song == "demo" or (song and Path(song).is_file()):
-        inputs["audio"] = Plugged("audio", {"source": song, "analysed": False}, f"{path}: song")
+        inputs["audio"] = Plugged("audio", {"source": song, "channels": channels, "analysed": False}, f"{path}: song")
     elif song:
         log.warning("%s: its song %s is no longer there; the video will be silent", path, song)
     elif any(event.address.startswith("audio/") for heard in take.events for event in heard):

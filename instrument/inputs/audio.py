@@ -6,13 +6,14 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.channels import check_channels
 from instrument.flow import Event, Reading, Sound, Tick
 from instrument.listening.listener import Listener
 from instrument.media import read_sound
@@ -26,6 +27,7 @@ SUFFIXES = {
     ".wav", ".flac", ".aif", ".aiff", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".caf", ".mka",
     ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi",
 }  # fmt: skip
+ALWAYS = {f"audio/{name}" for name in ("level", "bass", "mid", "high", "onset", "brightness")}
 UNHEARD = 1024  # stretches kept for a recording that does not fetch them
 
 
@@ -45,22 +47,38 @@ class Source(Protocol):
 
 
 class Input:
-    """What is heard, as events: six signals 0..1 for each block of 512 samples (at 44.1 and 48 kHz).
+    """What is heard, as events: signals 0..1 for each block of 512 samples (at 44.1 and 48 kHz).
 
-    `source` is `default` (the system's sound input; without one the demo track plays), a part of a device's name, a
-    device's number, `demo`, or the path of a sound file, which begins again at its end when it plays live. `gain` makes
-    the sound louder for the analysis only. With `analysed` off it is heard for recordings and gives no events: so a
-    take's song is rendered, which begins again too. `seconds` is how long a file lasts (a device: inf), `song` its path.
-    Raises ValueError for a device or file that does not exist, Unavailable where no device can be heard.
+    `audio/level`, `bass`, `mid`, `high`, `onset` and `brightness` come always; any other that a listener hears
+    (`instrument/listening/listener.py`) if the patch names it, which are those in `named`.
+    `source` is `default` (the system's sound input; without one the demo track plays), `loopback` (what the computer
+    plays), a part of a device's name, a device's number, `demo`, or the path of a sound file, which begins again at its
+    end when it plays live. `channels` are those of the device or file that are heard, from 1; None is all of them, and the
+    demo track is always whole. `gain` makes the sound louder for the analysis only. With `analysed` off it is heard for
+    recordings and gives no events: so a take's song is rendered, which begins again too. A device hears `latency` seconds
+    later than it says. `seconds` is how long a file lasts (a device: inf), `song` its path. Raises
+    ValueError for a device, file or channel that does not exist, Unavailable where no device can be heard.
     """
 
     rank = 1  # as a source of the tempo: after those that know
 
-    def __init__(self, *, source: str = "default", gain: float = 1.0, analysed: bool = True, live: bool) -> None:
-        self.source = opened(source, live=live, loops=live or not analysed)
+    def __init__(
+        self,
+        *,
+        source: str = "default",
+        channels: list[int] | None = None,
+        gain: float = 1.0,
+        analysed: bool = True,
+        latency: float = 0.0,
+        named: Collection[str] = (),
+        live: bool,
+    ) -> None:
+        if channels is not None:
+            check_channels(channels)  # here too, because the device may not be there to ask
+        self.source = opened(source, channels, latency, live=live, loops=live or not analysed)
         self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
         self.gain, self.analysed = np.float32(gain), analysed
-        self.listener = Listener(self.rate)
+        self.listener, self.named = Listener(self.rate), ALWAYS | set(named)
         self.until = 0.0  # seconds: the end of the last block that was heard whole
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
 
@@ -71,7 +89,8 @@ class Input:
         if not self.analysed:
             return []
         blocks = self.listener.push(samples * self.gain)
-        events = [Event(f"audio/{name}", value) for signals in blocks for name, value in signals.items()]
+        addressed = ((f"audio/{name}", value) for signals in blocks for name, value in signals.items())
+        events = [Event(address, value) for address, value in addressed if address in self.named]
         self.until = tick.time + self.source.lead - len(self.listener.rest) / self.rate
         return events
 
@@ -91,17 +110,17 @@ class Input:
         self.source.close()
 
 
-def opened(source: str, *, live: bool, loops: bool) -> Source:
+def opened(source: str, channels: Sequence[int] | None, latency: float, *, live: bool, loops: bool) -> Source:
     """The source of that name: a file, a device, or the demo track where there is no device."""
     if source == "demo":
         return Song(demo_path(), live=live, loops=loops)
     path = Path(source).expanduser()
     if path.is_file() or path.suffix.lower() in SUFFIXES:
-        return Song(path, live=live, loops=loops)
+        return Song(path, channels, live=live, loops=loops)
     try:
         if not live:
             raise Unavailable("a sound card cannot be heard while rendering", "give a sound file")
-        return Device(source)
+        return Device(source, channels, latency)
     except Unavailable as missing:
         if source != "default":
             raise
@@ -123,8 +142,8 @@ class Song:
     on the screen: with speakers that is what has left them, without them the time of the tick.
     """
 
-    def __init__(self, path: Path, *, live: bool, loops: bool) -> None:
-        sound = read_sound(path)
+    def __init__(self, path: Path, channels: Sequence[int] | None = None, *, live: bool, loops: bool) -> None:
+        sound = read_sound(path, channels)
         self.rate, self.seconds = sound.rate, len(sound.samples) / sound.rate
         self.song: str | None = "demo" if path == demo_path() else str(path.absolute())
         self.track = Track(sound.samples, loops=loops)

@@ -19,15 +19,16 @@ class Growth:
         bands = len(spectrum.centres)
         self.bass = int(spectrum.groups[1])
         self.pair, self.before = np.zeros((2, bands), np.float32), np.zeros(bands, np.float32)
+        self.heard = np.zeros(bands, np.float32)  # the bands now, on the scale of the ear: 0 to log(1 + COMPRESSION)
 
     def __call__(self, bands: Bands, loudest: float, fall: float) -> Bands:
         """Amplitudes [bands], the sound's recent peak and by how much it is falling -> how much of them is new [bands]."""
         sounding = np.maximum(bands - SILENT, 0)
         np.maximum(sounding - SPLASH * fall, 0, out=self.pair[0])
         self.pair[1] = widened(self.before, self.bass)
-        heard, reference = np.log1p(self.pair * (COMPRESSION / loudest))
+        self.heard, reference = np.log1p(self.pair * (COMPRESSION / loudest))
         self.before = sounding
-        found: Bands = np.maximum(heard - reference, 0)
+        found: Bands = np.maximum(self.heard - reference, 0)
         return found
 
 

@@ -1,28 +1,47 @@
-"""What the music does now: level, bass, mid, high, onset and brightness, 0..1, a block at a time, and where its pulse is."""
+"""What the music does now, as signals, a block at a time; and where its pulse is."""
 
-import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument.flow import Reading
-from instrument.listening.flux import Flux
+from instrument.listening.chroma import CLASSES, Chroma
 from instrument.listening.gain import GATE, QUIET, AutoGain
 from instrument.listening.growth import Growth
-from instrument.listening.onset import Onsets
+from instrument.listening.loudness import Loudness, Silence, k_weights
+from instrument.listening.network import DRUMS, Network
+from instrument.listening.onset import Onsets, Picker
+from instrument.listening.pitch import Pitch
 from instrument.listening.pulse import Pulse
-from instrument.listening.spectrum import Spectrum, block_of
+from instrument.listening.sections import Sections
+from instrument.listening.spectrum import Spectrum, Window, block_of
+from instrument.listening.timbre import Parting, Timbre
 
-DARK, BRIGHT = 80.0, 4000.0  # Hz: where brightness is 0 and 1
-LEAK = 0.06  # of a band's amplitude may appear in the next, because the window is steep
 RATES = 8000, 192000
+LEAK = 0.06  # of a band's amplitude may appear in the next, because the window is steep
+FINE = {"sub": 20.0, "bass": 60.0, "lowmid": 150.0, "mid": 600.0, "high": 3000.0}  # Hz: where the five fine bands begin
+AMPLITUDES = ("level", "bass", "mid", "high", *(f"band/{name}" for name in FINE), "harmonic", "percussive")
+LONG = 16  # blocks in which notes are heard
+SLOWLY = 4  # blocks from one look at the notes to the next
+THIN = 128  # samples a block has for them
+LIKELY = 0.5  # a drum that is likelier is struck
 
 
 class Listener:
     """Hears a sound piece by piece and tells its signals for every complete block.
 
     Causal, and the same to the last bit however the sound is cut into pieces. Any rate from 8 to 192 kHz; raises
-    ValueError for others.
+    ValueError for others. The signals, each 0..1:
+
+    - `level`, `bass` (20-150 Hz), `mid` (150-2000), `high`, and finer `band/sub`, `band/bass`, `band/lowmid`, `band/mid`,
+      `band/high`; `harmonic`, what is held, and `percussive`, what is struck: amplitudes against their own recent peaks;
+    - `loudness` as the ear has it, `build` (0.5 as it was, 1 louder by 12 dB), `silence` (0 or 1);
+    - strikes, which are 0 but in one block: `onset`, `kick`, `snare`, `hat`, `drop`, `section`;
+    - `flux`, how much begins, and `onset/bass`, `onset/mid`, `onset/high`, where;
+    - `brightness`, `rolloff`, `flatness`: the colour;
+    - `chroma/c` to `chroma/b`, `key` (its tonic: c 0, b 11/12), `minor`, `pitch` (MIDI notes 36 to 96) and `voiced`.
     """
 
     def __init__(self, rate: int) -> None:
@@ -31,13 +50,24 @@ class Listener:
         self.block = block_of(rate)
         dt = self.block / rate
         self.spectrum = Spectrum(rate)
-        self.gain, self.growth, self.onsets = AutoGain(dt, 3), Growth(self.spectrum), Onsets(self.spectrum, dt)
-        self.flux, self.pulse = Flux(rate, self.block), Pulse(dt)
+        self.window = Window(self.spectrum)
+        bands = len(self.spectrum.centres)
+        self.gain, self.growth = AutoGain(dt, len(AMPLITUDES) - 1), Growth(self.spectrum)
+        self.onsets, self.network = Onsets(self.spectrum, dt), Network(self.spectrum.centres)
+        self.drums = {name: Picker(LIKELY, dt) for name in DRUMS}
+        self.timbre, self.parting = Timbre(self.spectrum), Parting(bands, dt)
+        self.loudness, self.silence, self.sections = Loudness(dt), Silence(dt), Sections(bands + len(CLASSES), dt)
+        self.k_weights = k_weights(self.spectrum.frequencies)
+        self.fine = np.searchsorted(self.spectrum.frequencies, list(FINE.values()))
+        self.thinning = max(self.block // THIN, 1)
+        thin = self.block // self.thinning
+        self.long = np.zeros(LONG * thin, np.float32)
+        self.chroma = Chroma(rate / self.thinning, len(self.long), SLOWLY * dt)
+        self.pitch = Pitch(rate / self.thinning, 4 * thin)
+        self.pulse = Pulse(dt)
         self.reading: Reading | None = None  # of the last whole block
-        self.share = np.float32(2 / (4 * self.block))
-        self.window = np.zeros(4 * self.block, np.float32)
         self.rest = np.zeros(0, np.float32)
-        self.height = np.log2(self.spectrum.centres / DARK).astype(np.float32) / math.log2(BRIGHT / DARK)
+        self.blocks = 0
 
     def push(self, samples: NDArray[np.float32]) -> list[dict[str, float]]:
         """Samples [n] or [n, channels] -> the signals 0..1 of every block they complete, in order of time."""
@@ -48,33 +78,58 @@ class Listener:
 
     def hear(self, block: NDArray[np.float32]) -> dict[str, float]:
         """The signals at the end of one block, by name."""
-        self.reading = self.pulse(self.flux(block))
-        self.window[: -self.block] = self.window[self.block :]
-        self.window[-self.block :] = block
-        offset = np.add.reduce(self.window * self.spectrum.weights) * self.share  # a constant offset is no bass
-        window = self.window - offset
-        blocks = np.add.reduce(np.square(window.reshape(4, self.block)), axis=1).tolist()
-        level = math.sqrt((blocks[2] + blocks[3]) / (2 * self.block))  # of two blocks, or a low bass would flutter
-        fall = math.sqrt(max(blocks) / self.block) - math.sqrt(blocks[3] / self.block)
-        power = self.spectrum(window)
-        amplitudes = np.sqrt(power)
-        bass, mid, high = np.sqrt(np.add.reduceat(power, self.spectrum.groups)).tolist()
-        bands = bass, max(mid - LEAK * bass, 0.0), max(high - LEAK * mid, 0.0)
-        signals = self.gain(level, bands)
-        onset = self.onsets(self.growth(amplitudes, self.gain.peak, fall))
-        return {
-            **dict(zip(("level", "bass", "mid", "high"), signals, strict=True)),
-            "onset": onset if level > GATE else 0.0,
-            "brightness": self.brightness(amplitudes, level),
-        }
+        self.blocks += 1
+        samples, level, fall = self.window(block)
+        sounds = min(max((level - GATE) / (QUIET - GATE), 0.0), 1.0)
+        power = self.spectrum(samples)
+        bands = self.spectrum.bands(power)
+        amplitudes = np.sqrt(bands)
+        signals = self.amplitudes(level, bands, power, amplitudes)
+        growth = self.growth(amplitudes, self.gain.peak, fall)
+        likely = self.network(self.growth.heard, growth).tolist()
+        self.reading = self.pulse(likely[0], likely[1])
+        signals |= self.beginnings(growth, likely[2:], level > GATE)
+        signals |= self.timbre(power, amplitudes, sounds)
+        silent = self.silence(level)
+        loud, bass = float(np.add.reduce(power * self.k_weights)), float(np.add.reduce(bands[: self.growth.bass]))
+        signals |= self.loudness(loud, bass, level > GATE, silent)
+        signals |= self.notes(samples[-self.block :], level > GATE)
+        description = np.concatenate((self.growth.heard, self.chroma.strengths), dtype=np.float32)
+        signals["section"] = self.sections(description, level > GATE)
+        signals["silence"] = float(silent)
+        return signals
 
-    def brightness(self, amplitudes: NDArray[np.float32], level: float) -> float:
-        """The spectrum's centre of gravity in octaves, 0 at 80 Hz, 1 at 4 kHz; it fades to 0 as the sound does."""
-        whole = amplitudes.sum()
-        if level <= GATE or whole == 0:
-            return 0.0
-        centre = float((amplitudes * self.height).sum() / whole)
-        return min(max(centre, 0.0), 1.0) * min((level - GATE) / (QUIET - GATE), 1.0)
+    def amplitudes(
+        self, level: float, bands: NDArray[np.float32], power: NDArray[np.float32], amplitudes: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """What is measured against its own recent peak."""
+        bass, mid, high = np.sqrt(np.add.reduceat(bands, self.spectrum.groups)).tolist()
+        fine = np.sqrt(np.add.reduceat(power, self.fine)).tolist()
+        rough = [bass, max(mid - LEAK * bass, 0.0), max(high - LEAK * mid, 0.0)]
+        fine = [fine[0], *(max(now - LEAK * below, 0.0) for below, now in pairwise(fine))]
+        values = self.gain(level, [*rough, *fine, *self.parting(amplitudes)])
+        return dict(zip(AMPLITUDES, values, strict=True))
+
+    def beginnings(self, growth: NDArray[np.float32], drums: Sequence[float], sounds: bool) -> dict[str, float]:
+        """What begins, and which drums are struck."""
+        onsets = self.onsets(growth)
+        flux = max(onsets[f"onset/{name}"] for name in ("bass", "mid", "high"))
+        struck = {name: pick(like) for (name, pick), like in zip(self.drums.items(), drums, strict=True)}
+        found = {**onsets, "flux": flux, **struck}
+        return found if sounds else dict.fromkeys(found, 0.0)
+
+    def notes(self, block: NDArray[np.float32], sounds: bool) -> dict[str, float]:
+        """Chroma, key and pitch, looked at every few blocks in a sound of a quarter of the samples."""
+        thin = np.add.reduce(block.reshape(-1, self.thinning), axis=1) / np.float32(self.thinning)
+        self.long[: -len(thin)] = self.long[len(thin) :]
+        self.long[-len(thin) :] = thin
+        if self.blocks % SLOWLY == 0:
+            self.chroma(self.long, sounds)
+        elif self.blocks % SLOWLY == SLOWLY // 2:
+            self.pitch(self.long[-self.pitch.size :], sounds)
+        chroma = dict(zip((f"chroma/{name}" for name in CLASSES), self.chroma.strengths.tolist(), strict=True))
+        voice = {"pitch": self.pitch.pitch, "voiced": self.pitch.voiced}
+        return {**chroma, "key": self.chroma.key % 12 / 12, "minor": self.chroma.minor, **voice}
 
 
 def mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:

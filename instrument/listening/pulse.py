@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.flow import Reading
+from instrument.listening.bars import Bars
 
 SLOWEST, FASTEST = 55.0, 215.0  # beats a minute
 USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly are
 STEADY = 80.0  # how much a tempo resists change from beat to beat
 PRIOR = 0.3  # how much a tempo pays, once a beat, for being unusual
-WEIGHTS = 0.7, 1.5, 1.5  # of onsets in bass, mid and high
-HALF_WAY = 0.2, 0.0, 0.0  # how welcome they are half-way between two beats: dance music has its bass notes there
+WEIGHT = 2.0  # of what is like a beat
+HALF_WAY = 0.0  # how welcome that is half-way between two beats
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
+LATE = 1.9  # blocks after a beat, the network is surest of it
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
 
 
@@ -36,29 +38,30 @@ class Pulse:
         unusual = np.log2(60 / (self.intervals * dt) / USUAL) / SPREAD
         prior = np.exp(-0.5 * unusual**2)
         self.change = changes(self.intervals, prior)
-        self.template = np.stack([template(place, self.intervals[self.of], h) for h in HALF_WAY])
-        self.template -= np.add.reduceat(self.template, self.first, axis=1)[:, self.of] / self.intervals[self.of]
-        self.template *= np.array(WEIGHTS)[:, None]
+        self.template = template(place, self.intervals[self.of], HALF_WAY)
+        self.template -= (np.add.reduceat(self.template, self.first) / self.intervals)[self.of]
         self.turn = np.exp(2j * np.pi * place)
         start = prior / self.intervals
         self.belief = (start / (start * self.intervals).sum())[self.of]
         self.moved = np.empty_like(self.belief)
+        self.bars = Bars()
 
-    def __call__(self, onsets: NDArray[np.floating]) -> Reading:
-        """Onsets [3] 0..1 in bass, mid and high -> the pulse at the end of this block."""
+    def __call__(self, beat: float, downbeat: float) -> Reading:
+        """How like a beat and a downbeat this block is, 0..1 -> the pulse at its end."""
         moved = self.moved
         moved[1:] = self.belief[:-1]
         moved[self.first] = (self.belief[self.last][:, None] * self.change).sum(0)
-        if onsets.max() > LEAST:
-            low, mid, high = self.template  # added and not as a product, whose last digit may differ between two runs
-            moved *= np.exp(onsets[0] * low + onsets[1] * mid + onsets[2] * high)
+        if beat > LEAST:
+            moved *= np.exp(WEIGHT * beat * self.template)
         moved += 1e-9 / len(moved)
         moved /= moved.sum()
         self.belief, self.moved = moved, self.belief
-        return self.read()
+        period, phase, confidence = self.read()
+        bar, place = self.bars(phase, self.dt / period, downbeat)
+        return Reading(period, phase, confidence, bar, place)
 
-    def read(self) -> Reading:
-        """Of the most believed tempo and its two neighbours."""
+    def read(self) -> tuple[float, float, float]:
+        """Seconds a beat, place in it and how sure, of the most believed tempo and its two neighbours."""
         belief = np.add.reduceat(self.belief, self.first)
         smooth = np.convolve(belief, (0.5, 1.0, 0.5), "same")
         best = int(smooth.argmax())
@@ -66,8 +69,8 @@ class Pulse:
         period = float((belief[near] * self.intervals[near]).sum() / belief[near].sum())
         inside = slice(self.first[near][0], self.last[near][-1] + 1)
         where = complex((self.belief[inside] * self.turn[inside]).sum())
-        phase = (math.atan2(where.imag, where.real) / (2 * math.pi) + 1 / period) % 1.0  # onsets are heard a block late
-        return Reading(period * self.dt, phase, abs(where))
+        phase = (math.atan2(where.imag, where.real) / (2 * math.pi) + LATE / period) % 1.0
+        return period * self.dt, phase, abs(where)
 
 
 def changes(intervals: NDArray[np.int_], prior: NDArray[np.float64]) -> NDArray[np.float64]:

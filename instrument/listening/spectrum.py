@@ -16,9 +16,10 @@ def block_of(rate: int) -> int:
 
 
 class Spectrum:
-    """The power in each band of a window of four blocks, as mean square: a sine of amplitude 1 has 0.5 in all.
+    """The power in each bin of a window of four blocks, as mean square: a sine of amplitude 1 has 0.5 in all.
 
-    `centres` [bands] are the bands' middles in Hz; `groups` [3] is where bass, mid and high begin among them.
+    `frequencies` [bins] are the bins' in Hz, up to the top; `centres` [bands] are the bands' middles; `groups` [3] is where
+    bass, mid and high begin among the bands.
     """
 
     def __init__(self, rate: int) -> None:
@@ -31,6 +32,7 @@ class Spectrum:
         self.starts, self.end = self.edges[:-1], int(self.edges[-1])
         self.groups = np.searchsorted(self.edges, [group[0] for group in bins])
         self.centres = np.sqrt(self.edges[:-1] * np.maximum(self.edges[1:] - 1, self.edges[:-1])) * width
+        self.frequencies = np.arange(self.end) * width
 
     @staticmethod
     def split(low: float, high: float, width: float, last: int) -> list[int]:
@@ -40,12 +42,37 @@ class Spectrum:
         return [min(max(math.ceil(edge / width), 1), last) for edge in edges]
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Window [4 blocks] -> power [bands]."""
+        """Window [4 blocks] -> power [bins]."""
         bins = np.fft.rfft(window * self.weights)[: self.end]
-        power = bins.real**2 + bins.imag**2
+        power: NDArray[np.float32] = np.multiply(bins.real**2 + bins.imag**2, self.scale)
+        return power
+
+    def bands(self, power: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Power [bins] -> power [bands]."""
         # added band by band and not as a matrix product, whose last digit may differ between two runs
-        bands: NDArray[np.float32] = np.add.reduceat(power, self.starts) * self.scale
-        return bands
+        found: NDArray[np.float32] = np.add.reduceat(power, self.starts)
+        return found
+
+
+class Window:
+    """The last four blocks, which a spectrum is taken of."""
+
+    def __init__(self, spectrum: Spectrum) -> None:
+        self.weights = spectrum.weights
+        self.samples = np.zeros(len(self.weights), np.float32)
+        self.block = len(self.weights) // 4
+        self.share = np.float32(2 / len(self.weights))
+
+    def __call__(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
+        """The next block's samples -> the window [4 blocks] without its constant offset, which is no bass; its level, and by
+        how much it falls, as amplitudes (rms).
+        """
+        self.samples[: -self.block] = self.samples[self.block :]
+        self.samples[-self.block :] = block
+        samples = self.samples - np.add.reduce(self.samples * self.weights) * self.share
+        powers = (np.add.reduce(np.square(samples.reshape(4, self.block)), axis=1) / np.float32(self.block)).tolist()
+        level = math.sqrt((powers[2] + powers[3]) / 2)  # of two blocks, or a low bass would flutter
+        return samples, level, math.sqrt(max(powers)) - math.sqrt(powers[3])
 
 
 def lopsided(size: int, fall: int) -> NDArray[np.float32]:

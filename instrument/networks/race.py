@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from platformdirs import user_cache_path
 
-from instrument import threads
+from instrument import places, threads
 from instrument.files import whole
 from instrument.parameters import unknown
 from instrument.plugs import FASTEST, LIKELY
@@ -73,7 +72,7 @@ def fastest(
 
 def memory() -> Path:
     """The file that races are remembered in."""
-    return user_cache_path("phosphene") / "executors.json"
+    return places.cache() / "executors.json"
 
 
 def of(layers: Mapping[str, object], ways: Iterable[str], device: torch.device) -> str:
