@@ -16,8 +16,8 @@ from instrument.master import Master
 from instrument.matrix import Matrix, Rest
 from instrument.packed import Packed
 from instrument.parameters import Parameter, declared, unknown
-from instrument.patch import Patch, Plugged
-from instrument.plugging import built, checked_plugs, opened
+from instrument.patch import Patch, Plugged, signals_said
+from instrument.plugging import Checked, built, checked_plugs, opened
 from instrument.plugs import root
 from instrument.queued import port
 from instrument.rig import Rig
@@ -42,6 +42,8 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     supplied = supplies(scene, show, patch)
     if patch.bends:
         catalog.ops()  # now, so that a file that is broken is said to be, and not the patch that looks into it
+    checked_inputs = checked_plugs("inputs", patch.inputs)
+    check_known(patch, checked_inputs)
     casting = Casting(patch, show)
     first = casting.part(*model_named(patch, scene, show.model), supplied)
     scenes = {name: cued(patch, name) for name in dict.fromkeys(patch.cues.values())}
@@ -66,7 +68,7 @@ def assemble(patch: Patch, scene: Scene, show: Show) -> Rig:
     cues = {name: cue(patch, of, matrix, faders, show.rest) for name, of in scenes.items()}
 
     packed = Packed({name: owners[name] for name in ["generator", "master", *patch.bends]}, show.device)
-    checked_inputs, checked_outputs = checked_plugs("inputs", patch.inputs), checked_plugs("outputs", patch.outputs)
+    checked_outputs = checked_plugs("outputs", patch.outputs)
     inputs = opened("inputs", checked_inputs, supplied)
     try:
         outputs = opened("outputs", checked_outputs, supplied)
@@ -228,6 +230,16 @@ def cue(patch: Patch, scene: Scene, matrix: Matrix, faders: Mapping[str, Paramet
     defaults = {address: parameter.default for address, parameter in matrix.parameters.items()}
     ours = {address: value for address, value in defaults.items() if not address.startswith("master/")}
     return replace(scene, rest={**ours, **patch.rest, **scene.rest, **said})
+
+
+def check_known(patch: Patch, inputs: Mapping[str, Checked]) -> None:
+    """Refuse a signal that an input of the patch would have, if it is none of those that such an input has."""
+    kinds = {root(item.plug): kind.SIGNALS for item, kind, _ in inputs.values() if hasattr(kind, "SIGNALS")}
+    for signal, where in signals_said(patch):
+        source, _, path = signal.partition("/")
+        if path not in kinds.get(source, {path}):
+            there_is = [f"{source}/{name}" for name in kinds[source]]
+            raise Mistake(f"{where}: {unknown('signal', signal, there_is)}")
 
 
 def signals_named(patch: Patch) -> set[str]:

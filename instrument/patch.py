@@ -134,16 +134,21 @@ def routes(where: str, written: list[dict[str, Any]]) -> tuple[tuple[Route, str]
     return tuple(found)
 
 
-def check_signals(patch: Patch) -> None:
-    """Refuse a route from, or a modulator on, something that this patch has not."""
-    roots = {"tempo", *(root(item.plug) for item in patch.inputs.values())}
+def signals_said(patch: Patch) -> list[tuple[str, str]]:
+    """Every signal that a route, a cue, a gesture or a modulator goes by, and where that was said."""
     said = [(route.source, where) for route, where in patch.routes]
     said += [(signal, f"{patch.path}: [cues]") for signal in patch.cues]
     said += [(signal, f"{patch.path}: [tempo]: {gesture}") for signal, gesture in patch.tempo.gestures.items()]
     for item in patch.modulators.values():
         named = [item.settings.get(key) for key in ("on", "source")]
         said += [(signal, item.where) for signal in named if signal and isinstance(signal, str)]
-    for signal, where in said:
+    return said
+
+
+def check_signals(patch: Patch) -> None:
+    """Refuse a route from, or a modulator on, something that this patch has not."""
+    roots = {"tempo", *(root(item.plug) for item in patch.inputs.values())}
+    for signal, where in signals_said(patch):
         if signal in patch.modulators:
             continue
         source, _, path = signal.partition("/")

@@ -3,7 +3,8 @@
 How plugs are built: the constructor's keyword-only arguments are the plug's settings, filled from its table in the
 patch. A few names are supplied by the instrument to every constructor that asks for them: `seed`, `anchors`, `fps`,
 `live` (False when rendering offline), `latency` (seconds by which sound is heard later than its device says, as the user
-has found) and `status` (a function that returns the running report as a dict).
+has found), `named` (a set of the signals that the patch may mean, such as `audio/kick`) and `status` (a function that
+returns the running report as a dict).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +33,11 @@ class Closed(Exception):
 
 
 class Input(Protocol):
-    """`inputs/NAME.py`, class `Input`: what comes from outside, as events."""
+    """`inputs/NAME.py`, class `Input`: what comes from outside, as events.
+
+    A class with a collection `SIGNALS` has all its signals there, without their first word; a patch that names another is
+    refused.
+    """
 
     def poll(self, tick: Tick) -> Sequence[Event]:
         """What has come since the last tick, in order of arrival. Never waits."""

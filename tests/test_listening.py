@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from instrument.listening.listener import Listener
+from instrument.listening.listener import SIGNALS, Listener
 
 MUSIC = Path(os.environ.get("PHOSPHENE_MUSIC", "nowhere"))  # pieces NAME.ogg with their beats in NAME.beats
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -78,6 +78,34 @@ def test_signals_are_bit_equal_however_the_sound_is_cut(chunks: list[int]) -> No
         at += size
     assert len(whole) == 30000 // 512
     assert pieces == whole
+    assert all(set(signals) == set(SIGNALS) for signals in whole)
+
+
+def test_the_pulse_is_the_same_to_the_last_bit_however_the_sound_is_cut() -> None:
+    _, samples = events("kick", 44100, count=8)
+    whole, cut, rng, at = Listener(44100), Listener(44100), np.random.default_rng(5), 0
+    whole.push(samples)
+    while at < len(samples):
+        size = int(rng.integers(1, 4097))
+        cut.push(samples[at : at + size])
+        at += size
+    assert whole.reading == cut.reading
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_the_pulse_of_drums_is_found(rate: int) -> None:
+    rng, times = np.random.default_rng(2), np.arange(0.5, 19.5, 60 / 124)
+    samples = rng.normal(0, 1e-3, 20 * rate)
+    for number, time in enumerate(times):
+        sound = drum(("kick", "snare")[number % 2], rate, rng)
+        samples[round(time * rate) :][: len(sound)] += 0.5 * sound[: len(samples) - round(time * rate)]
+    listener = Listener(rate)
+    listener.push(samples.astype(np.float32))
+    read, until = listener.reading, (len(samples) - len(listener.rest)) / rate
+    assert read is not None
+    assert 60 / read.period == pytest.approx(124, rel=0.01)
+    since = (until - times[0]) / (60 / 124) % 1
+    assert abs((read.phase - since + 0.5) % 1 - 0.5) * 60 / 124 < 0.02, "seconds"
 
 
 @pytest.mark.parametrize("rate", RATES)

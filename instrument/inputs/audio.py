@@ -1,6 +1,4 @@
-"""Sound in: a sound card, or a song that plays along, as the signals `audio/level`, `bass`, `mid`, `high`, `onset` and
-`brightness`.
-"""
+"""Sound in: a sound card, or a song that plays along, as signals from `audio/level` to `audio/pitch`, and as a pulse."""
 
 import logging
 import math
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from instrument.channels import check_channels
 from instrument.flow import Event, Reading, Sound, Tick
-from instrument.listening.listener import Listener
+from instrument.listening.listener import SIGNALS, Listener
 from instrument.media import read_sound
 from instrument.plugs import Unavailable
 from instrument.soundcard import Device, speakers
@@ -60,6 +58,7 @@ class Input:
     ValueError for a device, file or channel that does not exist, Unavailable where no device can be heard.
     """
 
+    SIGNALS = SIGNALS
     rank = 1  # as a source of the tempo: after those that know
 
     def __init__(

@@ -23,6 +23,13 @@ RATES = 8000, 192000
 LEAK = 0.06  # of a band's amplitude may appear in the next, because the window is steep
 FINE = {"sub": 20.0, "bass": 60.0, "lowmid": 150.0, "mid": 600.0, "high": 3000.0}  # Hz: where the five fine bands begin
 AMPLITUDES = ("level", "bass", "mid", "high", *(f"band/{name}" for name in FINE), "harmonic", "percussive")
+SIGNALS = (
+    *AMPLITUDES,
+    *("onset", "onset/bass", "onset/mid", "onset/high", "flux", *DRUMS),
+    *("brightness", "rolloff", "flatness", "loudness", "build", "drop", "section", "silence"),
+    *(f"chroma/{name}" for name in CLASSES),
+    *("key", "minor", "pitch", "voiced"),
+)
 LONG = 16  # blocks in which notes are heard
 SLOWLY = 4  # blocks from one look at the notes to the next
 THIN = 128  # samples a block has for them
