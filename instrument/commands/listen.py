@@ -44,9 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--look-ahead",
         type=float,
-        default=0.0,
+        default=0.02,
         metavar="SECONDS",
-        help="announce beats so long before they come, 0 to 1",
+        help="announce beats so long before they come, 0 to 1 (default 0.02)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there already")
 
@@ -76,8 +76,9 @@ def run(args: argparse.Namespace) -> int:
             view = View(announcer, sys.stderr if args.jsonl == "-" else sys.stdout)
             for piece in chained(first, pieces):
                 moments = announcer.push(piece.samples)
-                if lines:
+                if lines and moments:
                     lines.writelines(json.dumps(moment) + "\n" for moment in moments)
+                    lines.flush()
                 view.show(moments)
                 if stop.is_set():
                     break
