@@ -114,9 +114,10 @@ def test_a_latency_that_is_none_is_refused(text: str) -> None:
 def test_a_show_is_drawn_as_much_sooner_as_the_screen_is_late_and_its_plugs_know_the_sound_s(tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text("bpm = 120")
     show = Show(device=CPU, strict=True, latency=Latency(audio=-20.0, screen=100.0))
-    rig = assemble(read_patch(tmp_path / "empty.toml"), Scene("none"), show)
+    patch = read_patch(tmp_path / "empty.toml")
+    rig = assemble(patch, Scene("none"), show)
     assert rig.tempo.tick(0, 1.0, 0.02).beat == pytest.approx(2.2)
-    assert supplies(Scene("none"), show)["latency"] == -0.02
+    assert supplies(Scene("none"), show, patch)["latency"] == -0.02
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CONFIG_HOME moves the file on Linux alone")

@@ -109,10 +109,12 @@ def test_a_card_that_is_taken_away_is_named_once_and_heard_again_when_it_is_back
     module = card.pactl("list", "short", "modules").split("\tmodule-null-sink")[0].split("\n")[-1]
     song = kicks(tmp_path / "kicks.wav", 60.0)
     listening = card.program("""
-source = Input(source="vmon", live=True)
+source, level = Input(source="vmon", live=True), 0.0
 for tick in Real(60, 120, 50.0):
-    level = max((event.value for event in source.poll(tick) if event.address == "audio/level"), default=0.0)
-    if not tick.index % 30: print("tick", tick.index, "loud" if level > 0.1 else "quiet", flush=True)
+    level = max([level, *(event.value for event in source.poll(tick) if event.address == "audio/level")])
+    if not tick.index % 45:
+        print("tick", tick.index, "loud" if level > 0.1 else "quiet", flush=True)
+        level = 0.0
 """)
     assert listening.stdout is not None
     lines = iter(listening.stdout.readline, "")

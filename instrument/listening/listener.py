@@ -23,11 +23,12 @@ RATES = 8000, 192000
 LEAK = 0.06  # of a band's amplitude may appear in the next, because the window is steep
 FINE = {"sub": 20.0, "bass": 60.0, "lowmid": 150.0, "mid": 600.0, "high": 3000.0}  # Hz: where the five fine bands begin
 AMPLITUDES = ("level", "bass", "mid", "high", *(f"band/{name}" for name in FINE), "harmonic", "percussive")
+NOTES = tuple(f"chroma/{name}" for name in CLASSES)
 SIGNALS = (
     *AMPLITUDES,
     *("onset", "onset/bass", "onset/mid", "onset/high", "flux", *DRUMS),
     *("brightness", "rolloff", "flatness", "loudness", "build", "drop", "section", "silence"),
-    *(f"chroma/{name}" for name in CLASSES),
+    *NOTES,
     *("key", "minor", "pitch", "voiced"),
 )
 LONG = 16  # blocks in which notes are heard
@@ -71,6 +72,7 @@ class Listener:
         self.long = np.zeros(LONG * thin, np.float32)
         self.chroma = Chroma(rate / self.thinning, len(self.long), SLOWLY * dt)
         self.pitch = Pitch(rate / self.thinning, 4 * thin)
+        self.heard_notes = {**dict.fromkeys((*NOTES, "key", "pitch", "voiced"), 0.0), "minor": self.chroma.minor}
         self.pulse = Pulse(dt)
         self.reading: Reading | None = None  # of the last whole block
         self.rest = np.zeros(0, np.float32)
@@ -132,11 +134,12 @@ class Listener:
         self.long[-len(thin) :] = thin
         if self.blocks % SLOWLY == 0:
             self.chroma(self.long, sounds)
+            self.heard_notes |= zip(NOTES, self.chroma.strengths.tolist(), strict=True)
+            self.heard_notes |= {"key": self.chroma.key % 12 / 12, "minor": self.chroma.minor}
         elif self.blocks % SLOWLY == SLOWLY // 2:
             self.pitch(self.long[-self.pitch.size :], sounds)
-        chroma = dict(zip((f"chroma/{name}" for name in CLASSES), self.chroma.strengths.tolist(), strict=True))
-        voice = {"pitch": self.pitch.pitch, "voiced": self.pitch.voiced}
-        return {**chroma, "key": self.chroma.key % 12 / 12, "minor": self.chroma.minor, **voice}
+            self.heard_notes |= {"pitch": self.pitch.pitch, "voiced": self.pitch.voiced}
+        return self.heard_notes
 
 
 def mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:

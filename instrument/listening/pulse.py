@@ -40,21 +40,25 @@ class Pulse:
         self.change = changes(self.intervals, prior)
         self.template = template(place, self.intervals[self.of], HALF_WAY)
         self.template -= (np.add.reduceat(self.template, self.first) / self.intervals)[self.of]
-        self.turn = np.exp(2j * np.pi * place)
+        self.template = self.template.astype(np.float32)
+        self.turn = np.stack((np.cos(2 * np.pi * place), np.sin(2 * np.pi * place))).astype(np.float32)
         start = prior / self.intervals
-        self.belief = (start / (start * self.intervals).sum())[self.of]
-        self.moved = np.empty_like(self.belief)
+        self.belief = (start / (start * self.intervals).sum())[self.of].astype(np.float32)
+        self.moved, self.fit = np.empty_like(self.belief), np.empty_like(self.belief)
+        self.least = np.float32(1e-9 / len(self.belief))
         self.bars = Bars()
 
     def __call__(self, beat: float, downbeat: float) -> Reading:
         """How like a beat and a downbeat this block is, 0..1 -> the pulse at its end."""
         moved = self.moved
         moved[1:] = self.belief[:-1]
-        moved[self.first] = (self.belief[self.last][:, None] * self.change).sum(0)
+        # added up in order, as in the network
+        moved[self.first] = np.einsum("i,ij->j", self.belief[self.last], self.change)
         if beat > LEAST:
-            moved *= np.exp(WEIGHT * beat * self.template)
-        moved += 1e-9 / len(moved)
-        moved /= moved.sum()
+            np.multiply(self.template, np.float32(WEIGHT * beat), out=self.fit)
+            moved *= np.exp(self.fit, out=self.fit)
+        moved += self.least
+        moved *= 1 / np.add.reduce(moved)
         self.belief, self.moved = moved, self.belief
         period, phase, confidence = self.read()
         bar, place = self.bars(phase, self.dt / period, downbeat)
@@ -63,22 +67,25 @@ class Pulse:
     def read(self) -> tuple[float, float, float]:
         """Seconds a beat, place in it and how sure, of the most believed tempo and its two neighbours."""
         belief = np.add.reduceat(self.belief, self.first)
-        smooth = np.convolve(belief, (0.5, 1.0, 0.5), "same")
+        smooth = 2 * belief
+        smooth[1:] += belief[:-1]
+        smooth[:-1] += belief[1:]
         best = int(smooth.argmax())
         near = slice(max(best - 1, 0), best + 2)
-        period = float((belief[near] * self.intervals[near]).sum() / belief[near].sum())
+        few, intervals = belief[near].tolist(), self.intervals[near].tolist()
+        period = sum(share * interval for share, interval in zip(few, intervals, strict=True)) / sum(few)
         inside = slice(self.first[near][0], self.last[near][-1] + 1)
-        where = complex((self.belief[inside] * self.turn[inside]).sum())
-        phase = (math.atan2(where.imag, where.real) / (2 * math.pi) + LATE / period) % 1.0
-        return period * self.dt, phase, abs(where)
+        across, up = np.add.reduce(self.belief[inside] * self.turn[:, inside], axis=1).tolist()
+        phase = (math.atan2(up, across) / (2 * math.pi) + LATE / period) % 1.0
+        return period * self.dt, phase, math.hypot(across, up)
 
 
-def changes(intervals: NDArray[np.int_], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+def changes(intervals: NDArray[np.int_], prior: NDArray[np.float64]) -> NDArray[np.float32]:
     """At the end of a beat: from one interval to another, [from, to]."""
     change: NDArray[np.float64] = np.exp(-STEADY * abs(intervals[None] / intervals[:, None] - 1))
     change /= change.sum(1, keepdims=True)
     change *= (prior / prior.max()) ** PRIOR
-    return change
+    return change.astype(np.float32)
 
 
 def template(place: NDArray[np.float64], interval: NDArray[np.int_], half_way: float) -> NDArray[np.float64]:
