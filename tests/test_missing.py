@@ -122,7 +122,10 @@ def everything(folder: Path) -> dict[str, bytes | None]:
 
 MISTAKES = [  # arguments, then what the one line must say
     # --- names
-    ("play firts-light", "scene: no scene 'firts-light'; did you mean 'first-light'? There is: first-light, "),
+    (
+        "play firts-light",
+        "scene: no scene 'firts-light'; did you mean 'first-light'? There is: chrome, duet, first-light, ",
+    ),
     ("play --patch audoi", "--patch: no patch 'audoi'; did you mean 'audio'?"),
     ("play --patch nowhere.toml", "--patch: no patch 'nowhere.toml'"),
     (
