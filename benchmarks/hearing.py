@@ -124,22 +124,32 @@ class Trained(nn.Module):
         logits: Tensor = self.out(torch.cat((first, second), -1))
         return logits
 
-    def write(self, path: Path) -> None:
-        """As the instrument reads it: each matrix [inputs, outputs], in half precision."""
-        names = {"in": "dense", "out": "out"}
+    def named(self) -> dict[str, Tensor]:
+        """The parameters, by the names that the instrument has for them."""
         weights = {
-            f"{ours}.{part}": getattr(getattr(self, name), part)
-            for ours, name in names.items()
+            f"{ours}.{part}": getattr(layer, part)
+            for ours, layer in (("in", self.dense), ("out", self.out))
             for part in ("weight", "bias")
         }
-        for layer in ("a", "b"):
-            for ours, name in (("input", "ih"), ("memory", "hh")):
+        for ours, layer in (("a", self.a), ("b", self.b)):
+            for side, name in (("input", "ih"), ("memory", "hh")):
                 for part in ("weight", "bias"):
-                    weights[f"{layer}.{ours}.{part}"] = getattr(getattr(self, layer), f"{part}_{name}_l0")
+                    weights[f"{ours}.{side}.{part}"] = getattr(layer, f"{part}_{name}_l0")
+        return weights
+
+    def write(self, path: Path) -> None:
+        """As the instrument reads it: each matrix [inputs, outputs], in half precision."""
         arrays = {
-            name: np.ascontiguousarray(value.detach().numpy().T).astype(np.float16) for name, value in weights.items()
+            name: np.ascontiguousarray(value.detach().numpy().T).astype(np.float16)
+            for name, value in self.named().items()
         }
         np.savez_compressed(path, centres=Spectrum(RATE).centres, **arrays)  # type: ignore[arg-type]
+
+    def read(self, path: Path) -> None:
+        """Begin with what was written."""
+        with np.load(path, allow_pickle=False) as file, torch.no_grad():
+            for name, value in self.named().items():
+                value.copy_(torch.from_numpy(file[name].astype(np.float32).T))
 
 
 def held_out(file: Path) -> bool:
@@ -191,13 +201,15 @@ def train(rank: int, args: argparse.Namespace) -> None:
     pieces = Pieces([file for file in files if not held_out(file)][rank :: args.processes], rank)
     judged = Pieces([file for file in files if held_out(file) and ".0." in file.name][::4], 0).pieces
     network = Trained(pieces.pieces[0][0].shape[1] // 2)
+    if args.begin:
+        network.read(args.begin)
     optimiser = torch.optim.Adam(network.parameters())
     begun, step, done = time.time(), 0, torch.zeros(1)
     while done < 1:
         done[0] = min((time.time() - begun) / 60 / args.minutes, 1)
         together.broadcast(done, 0)  # or one would stop while another waits for it
         for group in optimiser.param_groups:
-            group["lr"] = 1e-5 + 3e-3 * min(1, step / 50) * (0.5 + 0.5 * math.cos(math.pi * float(done)))
+            group["lr"] = 1e-5 + args.rate * min(1, step / 50) * (0.5 + 0.5 * math.cos(math.pi * float(done)))
         x, y = pieces.batch(args.batch)
         optimiser.zero_grad()
         loss(network(x), y).mean().backward()
@@ -233,6 +245,8 @@ def main() -> None:
     learnt = commands.add_parser("train")
     learnt.add_argument("features", type=Path)
     learnt.add_argument("out", type=Path)
+    learnt.add_argument("--begin", type=Path, help="a network to go on from")
+    learnt.add_argument("--rate", type=float, default=3e-3)
     learnt.add_argument("--minutes", type=float, default=50)
     learnt.add_argument("--processes", type=int, default=2)
     learnt.add_argument("--batch", type=int, default=48)
