@@ -121,7 +121,7 @@ class Listener:
 
     def beginnings(self, growth: NDArray[np.float32], drums: Sequence[float], sounds: bool) -> dict[str, float]:
         """What begins, and which drums are struck."""
-        onsets = self.onsets(growth)
+        onsets = self.onsets(growth, self.window.newest, self.gain.peak)
         flux = max(onsets[f"onset/{name}"] for name in ("bass", "mid", "high"))
         struck = {name: pick(like) for (name, pick), like in zip(self.drums.items(), drums, strict=True)}
         found = {**onsets, "flux": flux, **struck}

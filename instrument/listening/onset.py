@@ -1,16 +1,25 @@
 """Onsets: the moments when something begins, heard as sudden growth in the bands."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
-from instrument.listening.growth import Bands
+from instrument.listening.growth import COMPRESSION, SILENT, Bands
 from instrument.listening.spectrum import Spectrum
 
 THRESHOLD = 0.3  # an onset has at least this part of the strongest recent growth
 REFRACTORY = 0.1  # seconds in which nothing else is an onset
+MASKED, MASKING_SECONDS = (
+    0.5,
+    0.05,
+)  # and then it must at first reach half of what the last was above the threshold, and less and less
 MEAN_SECONDS, PEAK_HALF_LIFE = 0.15, 3.0
+SWELL, BEFORE = (
+    1.5,
+    3,
+)  # no swell counts as less, in nepers, or a chord's beating would have onsets; blocks it is held against
 LEAST = 0.1  # the strongest recent growth never counts as less, or a steady tone's flutter would have onsets
 
 
@@ -32,33 +41,58 @@ class Rises:
 
 
 class Picker:
-    """Strikes out of strengths: what reaches the threshold, and then nothing for a while."""
+    """Strikes out of strengths: what reaches the threshold, then nothing for a while, and then what the last does not mask."""
 
     def __init__(self, threshold: float, dt: float) -> None:
         self.threshold, self.dt, self.since = threshold, dt, REFRACTORY
+        self.mask, self.keep = 0.0, math.exp(-dt / MASKING_SECONDS)
 
     def __call__(self, strength: float) -> float:
         """A block's strength 0..1 -> the same if it strikes, or 0."""
         self.since += self.dt
-        if strength < self.threshold or self.since < REFRACTORY:
+        if self.since < REFRACTORY:
             return 0.0
-        self.since = 0.0
+        if strength < self.threshold + self.mask:
+            self.mask *= self.keep
+            return 0.0
+        self.since, self.mask = 0.0, MASKED * (strength - self.threshold)
         return strength
+
+
+class Swell:
+    """How much louder the newest block is by itself than those before it: no window delays it, and it has no bands."""
+
+    def __init__(self, dt: float) -> None:
+        self.before = deque([0.0] * BEFORE, maxlen=BEFORE)
+        self.peak, self.keep = SWELL, 0.5 ** (dt / PEAK_HALF_LIFE)
+
+    def __call__(self, amplitude: float, loudest: float) -> float:
+        """The block's amplitude and the sound's recent peak -> 0..1 of the strongest recent swell."""
+        heard = math.log1p(COMPRESSION * max(amplitude - SILENT, 0.0) / loudest)
+        swell = max(heard - max(self.before), 0.0)
+        self.before.append(heard)
+        self.peak = max(swell, self.peak * self.keep, SWELL)
+        return swell / self.peak
 
 
 class Onsets:
     """Picks onsets out of the growth of bands, causally.
 
     Bass, mid and high have a flux each, measured against its own running mean and recent peak, so that a hat is heard
-    beside a kick.
+    beside a kick. What begins out of near silence is heard a block sooner by its swell.
     """
 
     def __init__(self, spectrum: Spectrum, dt: float) -> None:
         self.sizes = np.diff([*spectrum.groups, len(spectrum.centres)]).astype(np.float32)
         self.groups = spectrum.groups
-        self.rises, self.pick = Rises(3, dt), Picker(THRESHOLD, dt)
+        self.rises, self.swell, self.pick = Rises(3, dt), Swell(dt), Picker(THRESHOLD, dt)
 
-    def __call__(self, growth: Bands) -> dict[str, float]:
-        """By how much each band [bands] has grown on the scale of the ear -> what rises, 0..1, and an onset's strength or 0."""
+    def __call__(self, growth: Bands, newest: float, loudest: float) -> dict[str, float]:
+        """What rises, 0..1, and an onset's strength or 0.
+
+        Out of: by how much each band [bands] has grown on the scale of the ear, the amplitude of the newest block, and the
+        sound's recent peak.
+        """
         bass, mid, high = rises = self.rises((np.add.reduceat(growth, self.groups) / self.sizes).tolist())
-        return {"onset": self.pick(max(rises)), "onset/bass": bass, "onset/mid": mid, "onset/high": high}
+        strength = max(*rises, self.swell(newest, loudest))
+        return {"onset": self.pick(strength), "onset/bass": bass, "onset/mid": mid, "onset/high": high}

@@ -62,6 +62,7 @@ class Window:
         self.samples = np.zeros(len(self.weights), np.float32)
         self.block = len(self.weights) // 4
         self.share = np.float32(2 / len(self.weights))
+        self.newest = 0.0  # amplitude (rms) of the newest block by itself
 
     def __call__(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
         """The next block's samples -> the window [4 blocks] without its constant offset, which is no bass; its level, and by
@@ -72,7 +73,8 @@ class Window:
         samples = self.samples - np.add.reduce(self.samples * self.weights) * self.share
         powers = (np.add.reduce(np.square(samples.reshape(4, self.block)), axis=1) / np.float32(self.block)).tolist()
         level = math.sqrt((powers[2] + powers[3]) / 2)  # of two blocks, or a low bass would flutter
-        return samples, level, math.sqrt(max(powers)) - math.sqrt(powers[3])
+        self.newest = math.sqrt(powers[3])
+        return samples, level, math.sqrt(max(powers)) - self.newest
 
 
 def lopsided(size: int, fall: int) -> NDArray[np.float32]:
