@@ -129,6 +129,7 @@ def supplies(scene: Scene, show: Show, patch: Patch) -> dict[str, Any]:
         "named": frozenset(signals_named(patch)),
         "latency": late,
         "status": show.status,
+        "monitor": show.monitor,
     }
 
 

@@ -1,7 +1,7 @@
 """What flows through the instrument: one frozen type for each arrow of the data path."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -99,6 +99,38 @@ class Sound:
 
     samples: NDArray[np.float32]
     rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """Something began: at this time in seconds of the show, in this band (`bass`, `mid`, `high`), so strongly, 0..1.
+
+    `block` is the number of the block of sound in which it was heard, from 1.
+    """
+
+    block: int
+    time: float
+    band: str
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What an input has heard of late, for the eye: of `blocks` blocks of sound until `time` in seconds of the show.
+
+    `levels` are `level`, `bass`, `mid` and `high`, 0..1, each at its highest since one looked last; `spectrum` [bands] is 0..1
+    on the scale of the ear, the lowest first; `onsets` are those since one looked last. `source` is what is heard, by its
+    name; it may be `silent`, or `gone`, such as a device that was pulled out.
+    """
+
+    source: str
+    gone: bool
+    silent: bool
+    blocks: int
+    time: float
+    levels: Mapping[str, float]
+    spectrum: NDArray[np.float32]
+    onsets: Sequence[Onset]
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def latency(args: argparse.Namespace) -> Latency:
     return replace(kept(config()), **{name: value for name, value in said.items() if value is not None})
 
 
-def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str, Any]] = dict) -> Show:
+def show(args: argparse.Namespace, *, live: bool) -> Show:
     """How to play, as these options have it."""
     return Show(
         live=live,
@@ -100,7 +100,6 @@ def show(args: argparse.Namespace, *, live: bool, status: Callable[[], dict[str,
         executor=args.executor or (FASTEST if live else "float32"),
         rest=rest(args.settings),
         latency=latency(args) if live else Latency(),
-        status=status,
     )
 
 

@@ -3,8 +3,8 @@
 How plugs are built: the constructor's keyword-only arguments are the plug's settings, filled from its table in the
 patch. A few names are supplied by the instrument to every constructor that asks for them: `seed`, `anchors`, `fps`,
 `live` (False when rendering offline), `latency` (seconds by which sound is heard later than its device says, as the user
-has found), `named` (a set of the signals that the patch may mean, such as `audio/kick`) and `status` (a function that
-returns the running report as a dict).
+has found), `named` (a set of the signals that the patch may mean, such as `audio/kick`), `status` (a function that returns the
+running report as a dict) and `monitor` (one that returns where the beat is and what was heard after so many blocks of sound).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,9 +12,9 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from instrument.flow import Event, Frame, Latent, Reading, Signals, Sound, Tick
+from instrument.flow import Event, Frame, Hearing, Latent, Reading, Signals, Sound, Tick
 
-SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "latency", "named", "status"})
+SUPPLIED = frozenset({"seed", "anchors", "fps", "live", "latency", "named", "status", "monitor"})
 
 
 class Unavailable(Exception):
@@ -81,6 +81,15 @@ class Pulses(Protocol):
 
     def pulse(self) -> tuple[float, Reading] | None:
         """The pulse, and the moment in seconds of the show at which it was so; None before any is known."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An input of which can be seen what it hears."""
+
+    def hearing(self, after: int = 0) -> Hearing | None:
+        """What was heard after so many blocks of sound. Any thread may ask; None if nothing is analysed."""
         ...
 
 

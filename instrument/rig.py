@@ -96,6 +96,14 @@ class Rig:
                 events.append(Event(ASKED + voice.name, None))
         return events
 
+    def leads(self, time: float) -> str:
+        """Who leads the tempo: an input by its name, the performer who has `tapped` or `locked` it, or nobody."""
+        if self.tempo.locked:
+            return "tapped" if self.tempo.taps else "locked"
+        rank = self.tempo.follows(time)
+        pulsing = (name for name, source in self.inputs.items() if isinstance(source, Pulses) and source.rank == rank)
+        return next(pulsing, "")
+
     def modulate(self, tick: Tick, events: Sequence[Event]) -> Signals:
         """The signals now: what came in, then each modulator in the order of the patch, with last frame's parameters."""
         heard = self.heard

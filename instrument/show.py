@@ -25,4 +25,5 @@ class Show:
     rest: Mapping[str, float] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     status: Callable[[], dict[str, Any]] = dict
+    monitor: Callable[[int], dict[str, Any]] = lambda after: {}
     strict: bool = False

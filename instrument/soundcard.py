@@ -71,6 +71,11 @@ class Device:
             raise Unavailable(f"{self.name} cannot be opened ({reason(error)})", mend) from error
         log.info("audio: listening to %s", self.called())
 
+    @property
+    def gone(self) -> bool:
+        """Whether it is being looked for."""
+        return self.search is not None
+
     def called(self) -> str:
         """The device's name, for the log."""
         return f"what the computer plays ({self.name})" if self.wanted == LOOPBACK else self.name

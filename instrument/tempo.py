@@ -9,6 +9,7 @@ import math
 from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from instrument.flow import Reading, Tick
 from instrument.parameters import Range
@@ -23,6 +24,16 @@ BARS_SURE = 4  # beats in a row that say that bars begin elsewhere, before they 
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for
 TAPS, LAPSE, BOUNCE = 8, 2.5, 0.15  # taps that count; seconds after which one is a first one; before which it is none
+
+
+class Position(NamedTuple):
+    """Where the clock is at a time in seconds: the beat, its place 0..bar in a bar of so many beats, and beats a second."""
+
+    time: float
+    beat: float
+    place: float
+    bar: int
+    speed: float
 
 
 class Tempo:
@@ -64,6 +75,15 @@ class Tempo:
     def bar_of(self, beat: float) -> float:
         """Bars until a beat, and which part of one."""
         return self.bars + (beat - self.one_at) / self.bar
+
+    def position(self, time: float) -> Position:
+        """Where it is at a time; with no regard to when pictures are seen."""
+        beat = self.beat(time)
+        return Position(time, beat, self.place(beat), self.bar, self.speed)
+
+    def follows(self, now: float) -> int:
+        """The rank of the source that it follows now; 0 while it follows none."""
+        return self.rank if not self.locked and now - self.ranked_at < ABOVE else 0
 
     def tick(self, index: int, time: float, dt: float) -> Tick:
         """The tick at a time, with the beat and bar of when it is seen; they never run backwards."""

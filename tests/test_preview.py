@@ -47,7 +47,7 @@ def card(index: int, width: int = 64, height: int = 32) -> Frame:
 
 @contextmanager
 def served(status: Callable[[], dict[str, Any]] = lambda: REPORT, **settings: Any) -> Iterator[Output]:
-    output = Output(**{"port": 0, "status": status, **settings})
+    output = Output(**{"port": 0, "status": status, "monitor": lambda after: {}, **settings})
     try:
         yield output
     finally:
@@ -217,7 +217,7 @@ def test_a_taken_port_gives_the_next_free_one_and_says_so(caplog: pytest.LogCapt
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        Output(**{"port": 0, "status": dict, **settings})
+        Output(**{"port": 0, "status": dict, "monitor": dict, **settings})
 
 
 @pytest.mark.parametrize("path", ["/", "/status", "/frame.jpg", "/live"])
@@ -266,7 +266,7 @@ def test_closing_is_quick_while_watched_and_frees_the_port() -> None:
             pass
         assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
-    output = Output(port=0, status=lambda: REPORT)
+    output = Output(port=0, status=lambda: REPORT, monitor=lambda after: {})
     output.show(card(0))
     viewed(output, watch)
     assert not output.thread.is_alive()

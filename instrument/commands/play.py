@@ -69,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
     )
 
     meters: list[Meter] = []
-    show = options.show(args, live=True, status=lambda: meters[0].snapshot() if meters else {})
+    show = replace(
+        options.show(args, live=True),
+        status=lambda: meters[0].snapshot() if meters else {},
+        monitor=lambda after: meters[0].monitor(after) if meters else {},
+    )
     if show.latency != Latency():
         log.info("latency: sound %+g ms, screen %+g ms", show.latency.audio, show.latency.screen)
     rig = assemble(patch, scene, show)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.channels import check_channels
-from instrument.flow import Event, Reading, Sound, Tick
+from instrument.flow import Event, Hearing, Reading, Sound, Tick
 from instrument.listening.listener import SIGNALS, Listener
+from instrument.listening.meters import Meters
 from instrument.media import read_sound
 from instrument.plugs import Unavailable
 from instrument.soundcard import Device, speakers
@@ -30,12 +31,16 @@ UNHEARD = 1024  # stretches kept for a recording that does not fetch them
 
 
 class Source(Protocol):
-    """Where samples come from."""
+    """Where samples come from; `name` is what it is called, and it is `gone` while it cannot be heard."""
 
+    name: str
     rate: int
     seconds: float
     song: str | None
     lead: float  # seconds: how much later than the tick the last sample sounds
+
+    @property
+    def gone(self) -> bool: ...
 
     def read(self, tick: Tick) -> NDArray[np.float32]:
         """The samples [n, channels] since the last call."""
@@ -78,6 +83,7 @@ class Input:
         self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
         self.gain, self.analysed = np.float32(gain), analysed
         self.listener, self.named = Listener(self.rate), ALWAYS | set(named)
+        self.meters = Meters(self.listener.block / self.rate, len(self.listener.growth.heard))
         self.until = 0.0  # seconds: the end of the last block that was heard whole
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
 
@@ -91,11 +97,17 @@ class Input:
         addressed = ((f"audio/{name}", value) for signals in blocks for name, value in signals.items())
         events = [Event(address, value) for address, value in addressed if address in self.named]
         self.until = tick.time + self.source.lead - len(self.listener.rest) / self.rate
+        if blocks:
+            self.meters.take(self.until, blocks, self.listener.growth.heard)
         return events
 
     def pulse(self) -> tuple[float, Reading] | None:
         """The pulse, and the moment in the show at which it was so."""
         return None if self.listener.reading is None else (self.until, self.listener.reading)
+
+    def hearing(self, after: int = 0) -> Hearing | None:
+        """What was heard after so many blocks, for the eye."""
+        return self.meters.hearing(after, self.source.name, self.source.gone) if self.analysed else None
 
     def heard(self) -> Sound | None:
         """The sound since the last call, in one piece: every sample once, from the first tick on."""
@@ -141,10 +153,13 @@ class Song:
     on the screen: with speakers that is what has left them, without them the time of the tick.
     """
 
+    gone = False
+
     def __init__(self, path: Path, channels: Sequence[int] | None = None, *, live: bool, loops: bool) -> None:
         sound = read_sound(path, channels)
         self.rate, self.seconds = sound.rate, len(sound.samples) / sound.rate
         self.song: str | None = "demo" if path == demo_path() else str(path.absolute())
+        self.name = "the demo track" if self.song == "demo" else path.name
         self.track = Track(sound.samples, loops=loops)
         self.speakers = speakers(self.track, sound.rate) if live else None
         self.at: int | None = None

@@ -1,4 +1,4 @@
-"""The live picture and the running report on a web page: the one place that imports aiohttp."""
+"""The live picture, what is heard and the running report on a web page: the one place that imports aiohttp."""
 
 import asyncio
 import ipaddress
@@ -9,11 +9,12 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from numpy.typing import NDArray
 
 from instrument.flow import Frame
@@ -27,35 +28,43 @@ HEADER = struct.Struct("<Id")  # 12 bytes before each JPEG: the frame's number, 
 QUALITY = 85
 LEAST_SECONDS = 0.03  # between two pictures: about 30 a second are plenty to watch by
 REPORT_SECONDS = 0.25
+MONITOR_SECONDS = 1 / 30  # between two looks at the beat and at what is heard; the page draws what lies between
 PORTS_TRIED = 20
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Output:
-    """A web page at http://host:port/ with the live picture, `width` pixels wide at most, and the running report.
+    """A web page at http://host:port/ with the live picture, `width` pixels wide at most, what is heard, and the report.
 
-    `/status` is the report as JSON, `/frame.jpg` the latest picture. Each client has one picture under way at a time,
-    so a slow one sees fewer and holds up nobody; while nobody watches, nothing is encoded. A port that is taken is
-    answered with the next free one. Raises ValueError for a host this machine does not have, Unavailable if no port is
-    free.
+    `/status` is the report as JSON, `/frame.jpg` the latest picture. Each client has one picture and one look at what is
+    heard under way at a time, so a slow one sees fewer and holds up nobody; while nobody watches, nothing is encoded or
+    looked at. A port that is taken is answered with the next free one. Raises ValueError for a host this machine does not
+    have, Unavailable if no port is free.
     """
 
     delivery: ClassVar[Delivery] = "latest"
     target: ClassVar[str | None] = "port"
 
     def __init__(
-        self, *, port: int = 7780, host: str = "127.0.0.1", width: int = 640, status: Callable[[], dict[str, Any]]
+        self,
+        *,
+        port: int = 7780,
+        host: str = "127.0.0.1",
+        width: int = 640,
+        status: Callable[[], dict[str, Any]],
+        monitor: Callable[[int], dict[str, Any]],
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"preview: a port is in 0..65535, got {port}")
         if width < 16:
             raise ValueError(f"preview: width is at least 16 pixels, got {width}")
-        self.host, self.width, self.status = host, width, status
+        self.host, self.width, self.status, self.monitor = host, width, status, monitor
         self.frame: Frame | None = None
         self.sent_at = self.reported_at = -math.inf
         self.text = "{}"
         self.viewers: set[Viewer] = set()
+        self.sockets: set[web.WebSocketResponse] = set()
         self.socket = free_socket(host, port)
         self.port: int = self.socket.getsockname()[1]
         if port not in (0, self.port):
@@ -91,6 +100,7 @@ class Output:
             [
                 web.get("/", self.page),
                 web.get("/live", self.live),
+                web.get("/monitor", self.monitored),
                 web.get("/status", self.report),
                 web.get("/frame.jpg", self.picture),
             ]
@@ -133,8 +143,7 @@ class Output:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """One viewer's socket: pictures and reports go out; whatever it says acknowledges the last picture."""
-        web_socket = web.WebSocketResponse(heartbeat=10, timeout=0.5, max_msg_size=1024, compress=False)
-        await web_socket.prepare(request)
+        web_socket = await self.opened(request)
         viewer = Viewer(web_socket)
         if self.frame is not None:  # a show that stands still still has a picture
             viewer.offer(await asyncio.to_thread(packet_of, self.frame, self.width))
@@ -149,8 +158,32 @@ class Output:
                 task.cancel()
         return web_socket
 
+    async def monitored(self, request: web.Request) -> web.StreamResponse:
+        """The beat and what is heard, over and over; each look once whatever the viewer says acknowledges the one before.
+
+        A socket of its own, because a beat must not wait behind a picture.
+        """
+        web_socket = await self.opened(request)
+        heard = 0
+        with suppress(ConnectionError):  # it may go at any moment
+            while not web_socket.closed:
+                began = self.loop.time()
+                look, heard = self.look(heard)
+                await web_socket.send_str(look)
+                if (await web_socket.receive()).type is not WSMsgType.TEXT:
+                    break
+                await asyncio.sleep(began + MONITOR_SECONDS - self.loop.time())
+        return web_socket
+
+    async def opened(self, request: web.Request) -> web.WebSocketResponse:
+        """A viewer's socket, which is closed with the preview."""
+        web_socket = web.WebSocketResponse(heartbeat=10, timeout=0.5, max_msg_size=1024, compress=False)
+        await web_socket.prepare(request)
+        self.sockets = {other for other in self.sockets if not other.closed} | {web_socket}
+        return web_socket
+
     async def goodbye(self, application: web.Application) -> None:
-        closing = [viewer.socket.close(code=WSCloseCode.GOING_AWAY) for viewer in tuple(self.viewers)]
+        closing = [web_socket.close(code=WSCloseCode.GOING_AWAY) for web_socket in self.sockets]
         await asyncio.gather(*closing, return_exceptions=True)
 
     def report_text(self) -> str:
@@ -162,6 +195,14 @@ class Output:
             except Exception as error:  # the picture goes on without its figures
                 self.text = json.dumps({"faults": [f"no report: {error}"]})
         return self.text
+
+    def look(self, heard: int) -> tuple[str, int]:
+        """What the monitor says as JSON, and how many blocks of sound have been heard by now, of which so many were seen."""
+        try:
+            seen = speakable(self.monitor(heard))
+            return json.dumps(seen, allow_nan=False), (seen.get("ears") or {}).get("blocks", heard)
+        except Exception as error:  # the picture goes on without it
+            return json.dumps({"fault": str(error)}), heard
 
 
 class Viewer:
