@@ -1,5 +1,6 @@
 """What is set before torch is imported, and a network so small that it costs nothing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,17 @@ def own_plugs(monkeypatch):
     from instrument import outputs
 
     monkeypatch.setattr(outputs, "__path__", [*outputs.__path__, str(Path(__file__).parent / "plugs" / "outputs")])
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser, which tests open pages in."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs: pip install playwright")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("needs: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = driver.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()

@@ -4,97 +4,22 @@ import asyncio
 import json
 import logging
 import math
-import shutil
 import socket
 import struct
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
 import cv2
 import numpy as np
 import pytest
-import torch
+from preview_page import REPORT, card, fetch, playing, served, viewed, wait_until
 
-from instrument.flow import Frame, Tick
+from instrument.flow import Frame
 from instrument.outputs import preview
 from instrument.outputs.preview import Output, free_socket
-
-REPORT: dict[str, Any] = {
-    "frames": 1234,
-    "fps": 59.94,
-    "missed_ticks": 7,
-    "frame_ms": {"p50": 11.2, "p95": 13.4, "p99": 16.8, "max": 41.7},
-    "age_ms": {"p50": 18.4, "p99": 31.2},
-    "events": {"osc": 20, "midi": 0},
-    "outputs": {"window": {"shown": 1230, "dropped": 4}},
-    "faults": ["midi: nanoKONTROL2 was unplugged"],
-}
-
-
-def card(index: int, width: int = 64, height: int = 32) -> Frame:
-    """Red on the left, blue on the right, at 60 frames a second."""
-    image = torch.full((3, height, width), -1.0)
-    image[0, :, : width // 2] = 1
-    image[2, :, width // 2 :] = 1
-    return Frame(image, Tick(index, index / 60, 1 / 60, 0.0))
-
-
-@contextmanager
-def served(status: Callable[[], dict[str, Any]] = lambda: REPORT, **settings: Any) -> Iterator[Output]:
-    output = Output(**{"port": 0, "status": status, "monitor": lambda after: {}, **settings})
-    try:
-        yield output
-    finally:
-        output.close()
-
-
-@contextmanager
-def playing(output: Output, width: int = 64, height: int = 32) -> Iterator[None]:
-    """Frames, as an output's own thread would show them."""
-    stop = threading.Event()
-
-    def run() -> None:
-        index = 0
-        while not stop.wait(1 / 60):
-            output.show(card(index, width, height))
-            index += 1
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def fetch(output: Output, path: str, **headers: str) -> tuple[int, bytes]:
-    """What the server answers: status and body."""
-    request = urllib.request.Request(f"http://127.0.0.1:{output.port}{path}", headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def viewed(output: Output, watch: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], **headers: str) -> None:
-    """Open the live socket and watch it."""
-
-    async def view() -> None:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(f"http://127.0.0.1:{output.port}/live", headers=headers) as live,
-        ):
-            await watch(live)
-
-    asyncio.run(asyncio.wait_for(view(), 20))
 
 
 async def next_picture(live: aiohttp.ClientWebSocketResponse) -> tuple[int, float, np.ndarray[Any, Any]]:
@@ -276,27 +201,6 @@ def test_closing_is_quick_while_watched_and_frees_the_port() -> None:
 
 def text_of(page: Any) -> str:
     return str(page.evaluate("document.getElementById('report').innerText"))
-
-
-def wait_until(page: Any, true: Callable[[], bool], seconds: float = 30) -> None:
-    """Ask the page again and again."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, page.content()[-2000:]
-        page.wait_for_timeout(20)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs: pip install playwright")
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("needs: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = driver.chromium.launch(executable_path=chromium, args=options)
-        yield browser
-        browser.close()
 
 
 def drawn(page: Any) -> int:
