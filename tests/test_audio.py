@@ -364,16 +364,19 @@ print("listening", flush=True)
 for tick in Real(60, 120, 40.0):
     source.poll(tick)
     if source.source.search is None and source.source.packets > 20 and source.source.watch.progress > 0:
-        if not tick.index % 60: print("packets", source.source.packets, flush=True)
+        if not tick.index % 60: print("packets", source.source.packets, source.hearing().gone, flush=True)
+    elif not tick.index % 60: print("hearing", source.hearing().source, source.hearing().gone, flush=True)
 """)
     assert program.stdout is not None
     lines = iter(program.stdout.readline, "")
     said = [next(line for line in lines if "packets" in line)]
     card.stop()
     said.append(next(line for line in lines if "is gone" in line))
+    assert next(line for line in lines if line.startswith("hearing")).split()[1:] == ["vmon", "True"]
     card.start()
     said.append(next(line for line in lines if "is back" in line or "is gone" in line))
     said.append(next(line for line in lines if "packets" in line))
     program.kill()
     program.wait()
     assert "is back" in said[2]
+    assert said[0].split()[-1] == said[-1].split()[-1] == "False"

@@ -275,7 +275,7 @@ def test_between_messages_the_page_runs_on_and_without_any_the_lamps_go_out(brow
 def test_lamps_are_dim_while_the_tempo_is_not_sure(browser: Any) -> None:
     monitor = Monitor()
     with served(monitor=monitor) as output, opened(browser, output) as page:
-        for sure, locked, opacity in ((0.92, False, 0.94), (0.1, False, 0.325), (0.1, True, 1)):
+        for sure, locked, opacity in ((0.9, False, 0.93), (0.1, False, 0.37), (0.1, True, 1)):
             monitor.tempo = {**TEMPO, "sure": sure, "locked": locked}
             page.wait_for_function(f"Math.abs(getComputedStyle(lamps).opacity - {opacity}) < 0.01")
 
