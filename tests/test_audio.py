@@ -359,13 +359,15 @@ print(json.dumps({"lag": lag / song.rate, "seconds": seconds,
 
 def test_a_device_that_goes_is_named_once_and_heard_again_when_it_is_back(card: SoundCard) -> None:
     program = card.program("""
-source = Input(source="vmon", live=True)
+source, told = Input(source="vmon", live=True), False
 print("listening", flush=True)
 for tick in Real(60, 120, 40.0):
     source.poll(tick)
     if source.source.search is None and source.source.packets > 20 and source.source.watch.progress > 0:
         if not tick.index % 60: print("packets", source.source.packets, source.hearing().gone, flush=True)
-    elif not tick.index % 60: print("hearing", source.hearing().source, source.hearing().gone, flush=True)
+    elif source.source.search is not None and not told:
+        print("hearing", source.hearing().source, source.hearing().gone, flush=True)
+        told = True
 """)
     assert program.stdout is not None
     lines = iter(program.stdout.readline, "")
