@@ -3,6 +3,7 @@
     python benchmarks/listening.py beats FOLDER ... [--room] [--ahead SECONDS] [--others] [--json FILE]
     python benchmarks/listening.py onsets [--json FILE]
     python benchmarks/listening.py clock [--json FILE]
+    python benchmarks/listening.py soak [--minutes 30] [--json FILE]
 
 `beats`: folders of NAME.ogg or .wav with their beats in NAME.beats (benchmarks/music.py makes some). With `--room` it is heard
 as a microphone in a noisy room hears it. Each piece goes block by block through the listener and the tempo, as in a show, and
@@ -13,6 +14,7 @@ librosa's, which hears the whole piece first, beside it.
 
 `onsets`: how many of the strokes of drum machines and of soft chords are heard, how many are heard that are none, and how much
 later than they begin. `clock`: every tempo from 60 to 215, steps from one to another, and breaks of 32 beats without drums.
+`soak`: whether beats run back or memory grows where blocks come late, early, in any size or not at all; and how long one takes.
 """
 
 import argparse
@@ -255,6 +257,39 @@ def clocks(args: argparse.Namespace) -> dict[str, object]:
     return report
 
 
+def soak(args: argparse.Namespace) -> dict[str, object]:
+    """Minutes of sound in blocks of any size, with pieces missing, and a look at the clock 60 times a second."""
+    true = np.arange(0.5, 60, 60 / 124)
+    minute, chance = played(true, 1), np.random.default_rng(1)
+    listener, tempo = Listener(RATE), Tempo(120.0)
+    looks, took, resident, at, now = [(0.0, 0.0)], [], [], 0, 0.0
+    while at < args.minutes * 60 * RATE:
+        size = int(chance.choice((1, 64, 441, 512, 512, 512, 1024, 4096)))
+        piece = minute.take(np.arange(at, at + size), mode="wrap")
+        at += size + (chance.integers(1, 4000) if chance.random() < 0.01 else 0)
+        begun = time.perf_counter()
+        listener.push(piece)
+        if size == 512:
+            took.append(time.perf_counter() - begun)
+        now = max(now, at / RATE + chance.uniform(-0.02, 0.02))
+        if listener.reading:
+            tempo.hear(now, at / RATE, listener.reading)
+        tick = tempo.tick(0, now, 0.0)
+        looks.append((tick.beat, tick.bar))
+        if at / RATE / 60 > len(resident):
+            resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
+    back = int((np.diff(looks, axis=0) < 0).sum())
+    return {
+        f"{args.minutes:g} minutes of odd blocks": {
+            "beats that ran back": back, "beats": round(looks[-1][0], 1),
+            "block of 512, median ms": round(float(np.median(took)) * 1000, 3),
+            "block of 512, 99 % ms": round(float(np.percentile(took, 99)) * 1000, 3),
+            "memory after 2 minutes MiB": round(resident[min(2, len(resident) - 1)], 1),
+            "and at the end": round(resident[-1], 1),
+        }
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -267,6 +302,9 @@ def main() -> None:
     heard.set_defaults(run=beats)
     commands.add_parser("onsets").set_defaults(run=onsets)
     commands.add_parser("clock").set_defaults(run=clocks)
+    long = commands.add_parser("soak")
+    long.add_argument("--minutes", type=float, default=30)
+    long.set_defaults(run=soak)
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, help="a file that the figures are added to")
     args = parser.parse_args()

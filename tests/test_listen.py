@@ -2,6 +2,9 @@
 
 import json
 import signal
+import subprocess
+import sys
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,55 @@ def test_what_is_there_already_is_kept_and_what_is_no_sound_is_named(song: Path,
         assert answer in done.stderr.splitlines()[-1]
     assert (tmp_path / "notes.jsonl").read_text() == "mine"
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 2), (96000, 8), (192000, 1)])
+def test_any_file_is_heard(rate: int, channels: int, tmp_path: Path) -> None:
+    kicks(tmp_path / "mono.wav", 8.0, rate)
+    with wave.open(str(tmp_path / "mono.wav")) as read, wave.open(str(tmp_path / "song.wav"), "wb") as write:
+        samples = np.frombuffer(read.readframes(read.getnframes()), "<i2")
+        write.setparams((channels, 2, rate, 0, "NONE", ""))
+        write.writeframes(samples.repeat(channels).tobytes())
+    moments = listened(tmp_path, tmp_path / "song.wav")
+    assert np.diff(at(moments, "onset")) == pytest.approx(0.5, abs=0.02)
+    assert [moment["bpm"] for moment in moments if moment["kind"] == "tempo"][-1] == pytest.approx(120, rel=0.02)
+
+
+def test_a_file_of_nothing_is_named_and_one_of_a_single_sample_is_heard(tmp_path: Path) -> None:
+    written(tmp_path / "empty.wav", np.zeros((0, 1)))
+    done = phosphene(tmp_path, "listen", "empty.wav")
+    assert done.returncode == 2
+    assert "empty.wav: the sound track is empty" in done.stderr
+    written(tmp_path / "one.wav", np.ones((1, 1)))
+    assert listened(tmp_path, "one.wav") == []
+
+
+def test_hours_of_sound_take_no_more_memory_than_seconds(tmp_path: Path) -> None:
+    size = 2 * 3 * 3600 * 8000
+    with wave.open(str(tmp_path / "long.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+    with (tmp_path / "long.wav").open(
+        "r+b"
+    ) as raw:  # as long as its header says, of zeros that take no room on the disk
+        for place, length in ((4, 36 + size), (40, size)):
+            raw.seek(place)
+            raw.write(length.to_bytes(4, "little"))
+        raw.truncate(44 + size)
+    program = """
+import resource, sys
+from pathlib import Path
+from instrument.media import sound_of
+pieces = sound_of(Path(sys.argv[1]))
+next(pieces)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(sum(len(piece.samples) for piece in pieces), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "long.wav"], capture_output=True, text=True, check=True
+    )
+    samples, grown = map(int, done.stdout.split())
+    assert samples == pytest.approx(3 * 3600 * 8000, abs=8192)
+    assert grown < 20_000, "kB; the samples are 691,200"
 
 
 def test_lines_alone_come_over_standard_output(song: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The ears: signals by closed form where there is one, by property where there is not."""
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from instrument.listening.listener import SIGNALS, Listener
+from instrument.tempo import Tempo
 
 MUSIC = Path(os.environ.get("PHOSPHENE_MUSIC", "nowhere"))  # pieces NAME.ogg with their beats in NAME.beats
 NAMES = ["level", "bass", "mid", "high", "onset", "brightness"]
@@ -90,6 +92,26 @@ def test_the_pulse_is_the_same_to_the_last_bit_however_the_sound_is_cut() -> Non
         cut.push(samples[at : at + size])
         at += size
     assert whole.reading == cut.reading
+
+
+def test_beats_never_run_backwards_and_nothing_grows_through_jitter_and_gaps() -> None:
+    """Blocks of any size, late and early, with pieces missing: a minute of it, and a look at the clock in each frame."""
+    rng, (_, samples) = np.random.default_rng(4), events("kick", 44100, count=90)
+    listener, tempo, at, now, kept, sizes = Listener(44100), Tempo(120.0), 0, 0.0, [], []
+    while at < len(samples) - 20000:
+        size = int(rng.choice((0, 1, 64, 441, 512, 1024, 4096, 11025)))
+        gap = 3000 if rng.random() < 0.02 else 0
+        listener.push(samples[at : at + size])
+        at += size + gap
+        now = max(now, at / 44100 + rng.uniform(-0.02, 0.02))
+        if listener.reading:
+            tempo.hear(now, now - rng.uniform(0, 0.03), listener.reading)
+        kept.append(tempo.tick(0, now, 0.0))
+        sizes.append(len(pickle.dumps(listener)))
+    beats, bars = np.array([tick.beat for tick in kept]), np.array([tick.bar for tick in kept])
+    assert (np.diff(beats) >= 0).all() and (np.diff(bars) >= 0).all()
+    assert np.isfinite(beats).all() and beats[-1] > 60
+    assert max(sizes[-100:]) - max(sizes[:100]) < 10_000, "bytes, most of them samples that wait"
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])
