@@ -241,7 +241,7 @@ def main() -> None:
     heard.add_argument("out", type=Path)
     heard.add_argument("folders", nargs="+", type=Path)
     heard.add_argument("--variants", type=int, default=2)
-    heard.set_defaults(run=lambda args: write_features(args.out, args.folders, args.variants))
+    heard.set_defaults(what="features")
     learnt = commands.add_parser("train")
     learnt.add_argument("features", type=Path)
     learnt.add_argument("out", type=Path)
@@ -250,9 +250,12 @@ def main() -> None:
     learnt.add_argument("--minutes", type=float, default=50)
     learnt.add_argument("--processes", type=int, default=2)
     learnt.add_argument("--batch", type=int, default=48)
-    learnt.set_defaults(run=lambda args: torch.multiprocessing.spawn(train, (args,), args.processes))
+    learnt.set_defaults(what="train")
     args = parser.parse_args()
-    args.run(args)
+    if args.what == "features":
+        write_features(args.out, args.folders, args.variants)
+    else:
+        torch.multiprocessing.spawn(train, (args,), args.processes)
 
 
 if __name__ == "__main__":

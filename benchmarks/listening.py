@@ -35,6 +35,7 @@ from machine import RATE, kit, tone
 from numpy.typing import NDArray
 from room import room
 
+from instrument.flow import Tick
 from instrument.listening.listener import Listener
 from instrument.media import read_sound
 from instrument.tempo import Tempo
@@ -262,7 +263,7 @@ def soak(args: argparse.Namespace) -> dict[str, object]:
     true = np.arange(0.5, 60, 60 / 124)
     minute, chance = played(true, 1), np.random.default_rng(1)
     listener, tempo = Listener(RATE), Tempo(120.0)
-    looks, took, resident, at, now = [(0.0, 0.0)], [], [], 0, 0.0
+    last, took, resident, back, at, now = Tick(0, 0.0, 0.0, 0.0), [], [], 0, 0, 0.0
     while at < args.minutes * 60 * RATE:
         size = int(chance.choice((1, 64, 441, 512, 512, 512, 1024, 4096)))
         piece = minute.take(np.arange(at, at + size), mode="wrap")
@@ -275,13 +276,13 @@ def soak(args: argparse.Namespace) -> dict[str, object]:
         if listener.reading:
             tempo.hear(now, at / RATE, listener.reading)
         tick = tempo.tick(0, now, 0.0)
-        looks.append((tick.beat, tick.bar))
+        back += tick.beat < last.beat or tick.bar < last.bar
+        last = tick
         if at / RATE / 60 > len(resident):
             resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
-    back = int((np.diff(looks, axis=0) < 0).sum())
     return {
         f"{args.minutes:g} minutes of odd blocks": {
-            "beats that ran back": back, "beats": round(looks[-1][0], 1),
+            "beats that ran back": back, "beats": round(last.beat, 1),
             "block of 512, median ms": round(float(np.median(took)) * 1000, 3),
             "block of 512, 99 % ms": round(float(np.percentile(took, 99)) * 1000, 3),
             "memory after 2 minutes MiB": round(resident[min(2, len(resident) - 1)], 1),
