@@ -63,6 +63,14 @@ def sound_of(path: Path, channels: Sequence[int] | None = None) -> Iterator[Soun
         raise ValueError(f"{path}: the sound track is empty")
 
 
+def lasting(path: Path) -> tuple[int, float]:
+    """The rate of a file's sound and how many seconds it lasts, to the sample. Raises ValueError as `sound_of` does."""
+    rate, count = 0, 0
+    for piece in sound_of(path):
+        rate, count = piece.rate, count + len(piece.samples)
+    return rate, count / rate
+
+
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 
 

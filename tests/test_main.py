@@ -14,7 +14,7 @@ from virtual_display import until
 
 from instrument import __version__
 
-VERBS = ["bench", "calibrate", "devices", "doctor", "play", "render", "score", "train"]
+VERBS = ["analyse", "bench", "calibrate", "devices", "doctor", "play", "render", "score", "train"]
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,9 @@ def test_each_command_explains_itself(server: Server, tmp_path: Path, verb: str)
     [
         (
             ["plya"],
-            "phosphene: no command 'plya'; did you mean 'play'? There is: bench, calibrate, devices, doctor, import, ",
+            "phosphene: no command 'plya'; did you mean 'play'? There is: analyse, bench, calibrate, devices, doctor, import, ",
         ),
-        (["xyzzy"], "phosphene: no command 'xyzzy'. There is: bench, calibrate, devices, doctor, import, "),
+        (["xyzzy"], "phosphene: no command 'xyzzy'. There is: analyse, bench, calibrate, devices, doctor, import, "),
         (["play", "--ouptut", "none"], "phosphene play: no option '--ouptut'; did you mean '--output'? There is: "),
         (["play", "--outpu=none"], "phosphene play: no option '--outpu'; did you mean '--output'? There is: "),
         (["play", "first-light", "undertow"], "phosphene play: 'undertow' is one word too many"),

@@ -1,10 +1,12 @@
 """Render a song or a recorded performance to a video file, frame by frame and repeatably.
 
-A song is heard just as it would be live and becomes the video's sound. A take (from `phosphene play --take`) gives the
-same show again, at any size. The same command gives the same pictures every time.
+A song is heard just as it would be live and becomes the video's sound; one that `phosphene analyse` has heard before is known,
+and the beats and sections of its sidecar are those of the video. A take (from `phosphene play --take`) gives the same show
+again, at any size. The same command gives the same pictures every time.
 
 examples:
   phosphene render song.ogg -o video.mp4 --size 1080x1080
+  phosphene render song.ogg -o video.mp4 --sidecar other.beats.json
   phosphene render evening.jsonl -o evening.mp4 --size 1920x1080
 """
 
@@ -12,6 +14,7 @@ import argparse
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +24,7 @@ from instrument.clock import Replay, Virtual
 from instrument.commands import undisturbed
 from instrument.document import Mistake, Table, flat, located
 from instrument.flow import Tick
+from instrument.media import lasting
 from instrument.memory import enough_memory
 from instrument.patch import Patch, Plugged
 from instrument.perform import perform
@@ -28,6 +32,7 @@ from instrument.plugs import Plays
 from instrument.progress import progress
 from instrument.report import Meter
 from instrument.rig import Rig
+from instrument.sidecar import Sidecar, beside, check_song, read_sidecar
 from instrument.take import Take, read_take
 
 log = logging.getLogger("phosphene")
@@ -49,6 +54,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scene", metavar="S", help="scene: a name, or a .toml file (default: first-light, or the take's)"
     )
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument(
+        "--sidecar",
+        metavar="FILE.json",
+        type=Path,
+        help="what `phosphene analyse` wrote of the song (default: SONG.beats.json, if it lies beside the song)",
+    )
+    known.add_argument("--no-sidecar", action="store_true", help="hear the song as it would be live")
     options.add_show_options(parser)
 
 
@@ -60,14 +73,21 @@ def run(args: argparse.Namespace) -> int:
     take = read_take(args.source) if args.source.suffix == ".jsonl" else None
     asked = from_take(args, take.header) if take else args
     scene, patch = options.chosen(asked.scene, asked.patch)
+    known = None if take else sidecar_of(args)
+    if take and args.sidecar:
+        raise Mistake("--sidecar: is for a song; a take has the beats that it was played to")
     recording = Plugged("recording", {"file": str(args.output), "overwrite": args.overwrite}, "-o")
     inputs = (
-        take_inputs(args.source, take, heard_as(patch).get("channels")) if take else song_inputs(patch, args.source)
+        take_inputs(args.source, take, heard_as(patch).get("channels"))
+        if take
+        else song_inputs(patch, args.source, known and known[0])
     )
     patch = replace(patch, inputs=inputs, outputs={"recording": recording})
     options.check_apart(options.heard(patch), options.shown(patch))  # a take's song too
     show = options.show(asked, live=False)
     rig = assemble(patch, scene, show)
+    if known and rig.keeping.follow:
+        rig.tempo.past = known[1].score()
     clock: Replay | Virtual
     if take:
         rig.tempo.past = [(tick.time, tick.beat, tick.bar) for tick in take.ticks]
@@ -106,9 +126,26 @@ class Progress:
         yield from progress(self.clock, "rendering", "frame")
 
 
-def song_inputs(patch: Patch, song: Path) -> dict[str, Plugged]:
+def song_inputs(patch: Patch, song: Path, sidecar: Path | None) -> dict[str, Plugged]:
     """The one input of a song's rendering: nobody plays along."""
-    return {"audio": Plugged("audio", {**heard_as(patch), "source": str(song)}, str(song))}
+    known = {"sidecar": str(sidecar)} if sidecar else {}
+    return {"audio": Plugged("audio", {**heard_as(patch), "source": str(song), **known}, str(song))}
+
+
+def sidecar_of(args: argparse.Namespace) -> tuple[Path, Sidecar] | None:
+    """The sidecar that is asked for, or the one that lies beside the song; it must be this song's."""
+    path: Path = args.sidecar or beside(args.source)
+    if args.sidecar and not path.is_file():
+        raise Mistake(f"--sidecar: {path}: no such file")
+    if args.no_sidecar or not path.is_file():
+        return None
+    sidecar = read_sidecar(path)
+    with located("the song"):
+        same = check_song(path, sidecar, args.source, partial(lasting, args.source) if args.sidecar else None)
+    if not same:
+        log.warning("%s: was made for another file, %s, of the same length", path, sidecar.song)
+    log.info("%s: its %d beats in %d bars are those of the video", path, len(sidecar.beats), sidecar.bars)
+    return path, sidecar
 
 
 def heard_as(patch: Patch) -> Mapping[str, Any]:

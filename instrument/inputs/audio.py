@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.channels import check_channels
+from instrument.features import read_features
 from instrument.flow import Event, Hearing, Reading, Sound, Tick
 from instrument.listening.listener import SIGNALS, Listener
 from instrument.listening.meters import Meters
 from instrument.media import read_sound
 from instrument.plugs import Unavailable
+from instrument.sidecar import read_sidecar
 from instrument.soundcard import Device, speakers
 from instrument.track import Track
 
@@ -58,7 +60,8 @@ class Input:
     plays), a part of a device's name, a device's number, `demo`, or the path of a sound file, which begins again at its
     end when it plays live. `channels` are those of the device or file that are heard, from 1; None is all of them, and the
     demo track is always whole. `gain` makes the sound louder for the analysis only. With `analysed` off it is heard for
-    recordings and gives no events: so a take's song is rendered, which begins again too. A device hears `latency` seconds
+    recordings and gives no events: so a take's song is rendered, which begins again too. `sidecar` is what `phosphene analyse`
+    has written of a song that is rendered; its signals then go before what is heard. A device hears `latency` seconds
     later than it says. `seconds` is how long a file lasts (a device: inf), `song` its path. Raises
     ValueError for a device, file or channel that does not exist, Unavailable where no device can be heard.
     """
@@ -73,17 +76,21 @@ class Input:
         channels: list[int] | None = None,
         gain: float = 1.0,
         analysed: bool = True,
+        sidecar: str | None = None,
         latency: float = 0.0,
         named: Collection[str] = (),
         live: bool,
     ) -> None:
         if channels is not None:
             check_channels(channels)  # here too, because the device may not be there to ask
+        if sidecar and live:
+            raise ValueError("a sidecar is for a song that is rendered; played live it is heard")
         self.source = opened(source, channels, latency, live=live, loops=live or not analysed)
         self.rate, self.seconds, self.song = self.source.rate, self.source.seconds, self.source.song
         self.gain, self.analysed = np.float32(gain), analysed
         self.listener, self.named = Listener(self.rate), ALWAYS | set(named)
         self.meters = Meters(self.listener.block / self.rate, len(self.listener.growth.heard))
+        self.written = Written(Path(sidecar), self.named) if sidecar else None
         self.until = 0.0  # seconds: the end of the last block that was heard whole
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
 
@@ -93,6 +100,8 @@ class Input:
             self.unheard.append(samples)
         if not self.analysed:
             return []
+        if self.written:
+            return self.written.until(tick.time + self.source.lead)
         blocks = self.listener.push(samples * self.gain)
         addressed = ((f"audio/{name}", value) for signals in blocks for name, value in signals.items())
         events = [Event(address, value) for address, value in addressed if address in self.named]
@@ -119,6 +128,23 @@ class Input:
 
     def close(self) -> None:
         self.source.close()
+
+
+class Written:
+    """The signals of a sidecar, those that are named, each block's as soon as it has been heard."""
+
+    def __init__(self, path: Path, named: Collection[str]) -> None:
+        features = read_features(path, read_sidecar(path))
+        self.times, self.at = features.times, 0
+        columns = [column for column, name in enumerate(SIGNALS) if f"audio/{name}" in named]
+        self.addresses = [f"audio/{SIGNALS[column]}" for column in columns]
+        self.signals = features.signals[:, columns]
+
+    def until(self, time: float) -> list[Event]:
+        """What has been heard since the last call, up to a time in seconds."""
+        begin, self.at = self.at, max(self.at, int(np.searchsorted(self.times, time + 1e-9, "right")))
+        rows = self.signals[begin : self.at].tolist()
+        return [Event(*each) for row in rows for each in zip(self.addresses, row, strict=True)]
 
 
 def opened(source: str, channels: Sequence[int] | None, latency: float, *, live: bool, loops: bool) -> Source:

@@ -75,6 +75,7 @@ class Listener:
         self.heard_notes = {**dict.fromkeys((*NOTES, "key", "pitch", "voiced"), 0.0), "minor": self.chroma.minor}
         self.pulse = Pulse(dt)
         self.reading: Reading | None = None  # of the last whole block
+        self.likely: Sequence[float] = ()  # and what the network said of it
         self.rest = np.zeros(0, np.float32)
         self.blocks = 0
 
@@ -95,7 +96,7 @@ class Listener:
         amplitudes = np.sqrt(bands)
         signals = self.amplitudes(level, bands, power, amplitudes)
         growth = self.growth(amplitudes, self.gain.peak, fall)
-        likely = self.network(self.growth.heard, growth).tolist()
+        self.likely = likely = self.network(self.growth.heard, growth).tolist()
         self.reading = self.pulse(likely[0], likely[1])
         signals |= self.beginnings(growth, likely[2:], level > GATE)
         signals |= self.timbre(power, amplitudes, sounds)

@@ -25,9 +25,9 @@ LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
 
 
 class Pulse:
-    """Follows the pulse; `dt` is the length of a block in seconds."""
+    """Follows the pulse; `dt` is the length of a block in seconds, `usual` beats a minute are likeliest, by `spread` octaves."""
 
-    def __init__(self, dt: float) -> None:
+    def __init__(self, dt: float, usual: float = USUAL, spread: float = SPREAD) -> None:
         self.dt = dt
         shortest, longest = math.ceil(60 / FASTEST / dt), math.floor(60 / SLOWEST / dt)
         self.intervals = np.arange(shortest, longest + 1)  # blocks a beat
@@ -35,7 +35,7 @@ class Pulse:
         self.first = self.last - self.intervals + 1
         self.of = np.repeat(np.arange(len(self.intervals)), self.intervals)
         place = (np.arange(len(self.of)) - self.first[self.of]) / self.intervals[self.of]
-        unusual = np.log2(60 / (self.intervals * dt) / USUAL) / SPREAD
+        unusual = np.log2(60 / (self.intervals * dt) / usual) / spread
         prior = np.exp(-0.5 * unusual**2)
         self.change = changes(self.intervals, prior)
         self.template = template(place, self.intervals[self.of], HALF_WAY)
