@@ -59,7 +59,9 @@ class Tempo:
         self.astray = 0.0  # beats for which it has been wrong
         self.heard_at = 0.0
         self.taps: deque[float] = deque(maxlen=TAPS)
-        self.past: Sequence[tuple[float, float, float]] = ()  # of a take or a sidecar: times, beats and bars, instead of all that
+        self.past: Sequence[
+            tuple[float, float, float]
+        ] = ()  # of a take or a sidecar: times, beats and bars, instead of all that
 
     @property
     def bpm(self) -> float:
