@@ -5,6 +5,7 @@ The one place that imports it, and only when it is asked, because that takes sec
 
 import logging
 from dataclasses import dataclass
+from statistics import median_low
 from types import ModuleType
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from instrument.plugs import Unavailable
 
 SECONDS, MARGIN = 30.0, 3.0  # of a stretch that is heard at once, and of the song on either side of it
+STEADY = 120.0  # seconds of a song, about, that its tempo is asked of at once
 HELD = 17  # blocks, about 0.2 s, and as many bins: what lasts longer is held, what is broader is struck
 OCTAVES = 6  # of notes, from 32.7 Hz
 EARLY = 0.039  # seconds by which librosa's beats come later than those of the music, as measured
@@ -95,13 +97,13 @@ class Scrutiny:
         """
         if not begins.any():
             return np.zeros(0)
-        count = max(round(len(begins) / self.stretch), 1)
+        count = max(round(len(begins) * self.block / self.rate / STEADY), 1)
         tempi = [
             float(self.librosa.feature.tempo(onset_envelope=part, sr=self.rate, hop_length=self.block)[0])
             for part in np.array_split(begins, count)
             if part.any()
         ]
         _, found = self.librosa.beat.beat_track(
-            onset_envelope=begins, sr=self.rate, hop_length=self.block, units="time", bpm=float(np.median(tempi))
+            onset_envelope=begins, sr=self.rate, hop_length=self.block, units="time", bpm=median_low(tempi)
         )
         return np.asarray(found, np.float64) - EARLY
