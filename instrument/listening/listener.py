@@ -32,7 +32,7 @@ SIGNALS = (
     *("key", "minor", "pitch", "voiced"),
 )
 LONG = 16  # blocks in which notes are heard
-SLOWLY = 4  # blocks from one look at the notes to the next
+SLOWLY = 4  # blocks from one look at the notes, or at what section it is, to the next
 THIN = 128  # samples a block has for them
 LIKELY = 0.5  # a drum that is likelier is struck
 
@@ -64,7 +64,11 @@ class Listener:
         self.onsets, self.network = Onsets(self.spectrum, dt), Network(self.spectrum.centres)
         self.drums = {name: Picker(LIKELY, dt) for name in DRUMS}
         self.timbre, self.parting = Timbre(self.spectrum), Parting(bands, dt)
-        self.loudness, self.silence, self.sections = Loudness(dt), Silence(dt), Sections(bands + len(CLASSES), dt)
+        self.loudness, self.silence, self.sections = (
+            Loudness(dt),
+            Silence(dt),
+            Sections(bands + len(CLASSES), SLOWLY * dt),
+        )
         self.k_weights = k_weights(self.spectrum.frequencies)
         self.fine = np.searchsorted(self.spectrum.frequencies, list(FINE.values()))
         self.thinning = max(self.block // THIN, 1)
@@ -104,8 +108,10 @@ class Listener:
         loud, bass = float(np.add.reduce(power * self.k_weights)), float(np.add.reduce(bands[: self.growth.bass]))
         signals |= self.loudness(loud, bass, level > GATE, silent)
         signals |= self.notes(samples[-self.block :], level > GATE)
-        description = np.concatenate((self.growth.heard, self.chroma.strengths), dtype=np.float32)
-        signals["section"] = self.sections(description, level > GATE)
+        signals["section"] = 0.0
+        if self.blocks % SLOWLY == 1:
+            description = np.concatenate((self.growth.heard, self.chroma.strengths), dtype=np.float32)
+            signals["section"] = self.sections(description, level > GATE)
         signals["silence"] = float(silent)
         return signals
 
