@@ -278,7 +278,7 @@ def soak(args: argparse.Namespace) -> dict[str, object]:
         if listener.reading:
             tempo.hear(now, at / RATE, listener.reading)
         tick = tempo.tick(0, now, 0.0)
-        back += tick.beat < last.beat or tick.bar < last.bar
+        back += int(tick.beat < last.beat or tick.bar < last.bar)
         last = tick
         if at / RATE / 60 > len(resident):
             resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
