@@ -15,8 +15,8 @@ from pathlib import Path
 import beats
 import numpy as np
 
-from instrument.analysis import analysed
 from instrument.media import sound_of
+from instrument.songs.analysis import analysed
 
 
 def measured(path: Path, skip: float) -> dict[str, float | str]:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from instrument.__main__ import Parser
 from instrument.commands import analyse as command
 from instrument.document import Mistake
-from instrument.features import read_features
 from instrument.flow import Tick
 from instrument.inputs.audio import Input
 from instrument.listening import hindsight
 from instrument.listening.listener import SIGNALS
 from instrument.plugs import Unavailable
-from instrument.scrutiny import Scrutiny
-from instrument.sidecar import Sidecar, barred, beside, check_song, read_sidecar, write_sidecar
+from instrument.songs.features import read_features
+from instrument.songs.scrutiny import Scrutiny
+from instrument.songs.sidecar import Sidecar, barred, beside, check_song, read_sidecar, write_sidecar
 from instrument.tempo import Tempo
 
 RATE, BPM, FIRST, BARS, DRUMS_ALONE = 22_050, 124.0, 0.3, 12, 8

@@ -15,15 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from instrument import options
-from instrument.analysis import Analysis, analysed
 from instrument.document import Mistake
-from instrument.features import FEATURES, write_features
 from instrument.flow import Sound
 from instrument.listening.pulse import FASTEST, SLOWEST
 from instrument.media import lasting, sound_of
 from instrument.progress import bar
-from instrument.scrutiny import librosa
-from instrument.sidecar import Sidecar, beside, check_song, digest, read_sidecar, write_sidecar
+from instrument.songs.analysis import Analysis, analysed
+from instrument.songs.features import FEATURES, write_features
+from instrument.songs.scrutiny import librosa
+from instrument.songs.sidecar import Sidecar, beside, check_song, digest, read_sidecar, write_sidecar
 
 log = logging.getLogger("phosphene")
 ROUNDED = 3  # digits of a second: a millisecond is far less than anybody sees

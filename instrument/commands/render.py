@@ -32,7 +32,7 @@ from instrument.plugs import Plays
 from instrument.progress import progress
 from instrument.report import Meter
 from instrument.rig import Rig
-from instrument.sidecar import Sidecar, beside, check_song, read_sidecar
+from instrument.songs.sidecar import Sidecar, beside, check_song, read_sidecar
 from instrument.take import Take, read_take
 
 log = logging.getLogger("phosphene")

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.channels import check_channels
-from instrument.features import read_features
 from instrument.flow import Event, Hearing, Reading, Sound, Tick
 from instrument.listening.listener import SIGNALS, Listener
 from instrument.listening.meters import Meters
 from instrument.media import read_sound
 from instrument.plugs import Unavailable
-from instrument.sidecar import read_sidecar
+from instrument.songs.features import read_features
+from instrument.songs.sidecar import read_sidecar
 from instrument.soundcard import Device, speakers
 from instrument.track import Track
 

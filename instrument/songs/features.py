@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from instrument.document import Mistake
 from instrument.files import whole
 from instrument.listening.listener import SIGNALS
-from instrument.sidecar import Sidecar, tonic_of
+from instrument.songs.sidecar import Sidecar, tonic_of
 
 FEATURES = ".features.npz"
 AGAIN = "`phosphene analyse` writes it anew when it is not there, and keeps the beats"

@@ -11,8 +11,8 @@ from instrument.flow import Sound
 from instrument.listening import hindsight
 from instrument.listening.listener import NOTES, SIGNALS, Listener, mono
 from instrument.listening.network import OUTPUTS
-from instrument.scrutiny import Heard, Scrutiny
-from instrument.sidecar import KEYS
+from instrument.songs.scrutiny import Heard, Scrutiny
+from instrument.songs.sidecar import KEYS
 
 DESCRIBED = [SIGNALS.index(name) for name in SIGNALS if name.startswith("band/") or name in ("percussive", *NOTES)]
 NAMES = {which: name for name, which in KEYS.items()}
