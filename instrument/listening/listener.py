@@ -32,7 +32,7 @@ SIGNALS = (
     *("key", "minor", "pitch", "voiced"),
 )
 LONG = 16  # blocks in which notes are heard
-SLOWLY = 4  # blocks from one look at the notes, or at what section it is, to the next
+SLOWLY = 4  # blocks from one look at the notes, the rest of the colour, or what section it is, to the next
 THIN = 128  # samples a block has for them
 LIKELY = 0.5  # a drum that is likelier is struck
 
@@ -63,7 +63,7 @@ class Listener:
         self.gain, self.growth = AutoGain(dt, len(AMPLITUDES) - 1), Growth(self.spectrum)
         self.onsets, self.network = Onsets(self.spectrum, dt), Network(self.spectrum.centres)
         self.drums = {name: Picker(LIKELY, dt) for name in DRUMS}
-        self.timbre, self.parting = Timbre(self.spectrum), Parting(bands, dt)
+        self.timbre, self.parting = Timbre(self.spectrum, SLOWLY), Parting(bands, dt)
         self.loudness, self.silence, self.sections = (
             Loudness(dt),
             Silence(dt),
