@@ -75,7 +75,7 @@ class Announcer:
         at = self.tempo.since + (number - self.tempo.at) / self.tempo.speed
         pulse = {"bpm": round(self.tempo.bpm, 2), "confidence": round(self.tempo.confidence, 3)}
         kinds = ("beat", "downbeat") if self.tempo.place(number) == 0 else ("beat",)
-        return [self.moment(kind, max(at, 0.0), **pulse) for kind in kinds]
+        return [self.moment(kind, max(at, self.now if self.ahead else 0.0), **pulse) for kind in kinds]
 
     def pace(self) -> list[Moment]:
         """The tempo, if it is another and stays so."""

@@ -43,7 +43,7 @@ def sound_of(path: Path, channels: Sequence[int] | None = None) -> Iterator[Soun
     if not path.is_file():
         raise ValueError(f"{path}: no such sound file")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:  # FFmpeg would take what is before a colon for a protocol
             if not container.streams.audio:
                 raise ValueError(f"{path}: there is no sound track in this file")
             stream = container.streams.audio[0]
@@ -80,7 +80,7 @@ def frames_of(path: Path) -> Iterator[NDArray[np.uint8]]:
     Raises ValueError naming the file if it is none.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             if not container.streams.video:
                 raise ValueError(f"{path}: there are no pictures in this file")
             for frame in container.decode(container.streams.video[0]):
@@ -196,7 +196,7 @@ def opened(path: Path) -> OutputContainer:
         options = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000"}
     else:  # in pieces for ever, which nearly everything plays
         options = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "frag_duration": "500000"}
-    return av.open(str(path), "w", format=kind, container_options={**options, "flush_packets": "1"})
+    return av.open(str(path.absolute()), "w", format=kind, container_options={**options, "flush_packets": "1"})
 
 
 class Pictures:

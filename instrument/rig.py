@@ -27,6 +27,9 @@ from instrument.voice import ASKED, Understudies, Voice
 log = logging.getLogger("phosphene")
 T = TypeVar("T")
 CHANGE = 1.0  # seconds in which one model's picture dissolves into another's, at most
+NEARLY = (
+    1e-9  # beats or bars: a whole number and one that is so much below it are the same, or rounding would lose a bar
+)
 PUZZLES = 32  # addresses that are wondered at; a stranger may send any number
 
 
@@ -135,7 +138,7 @@ class Rig:
 
     def count(self, tick: Tick) -> None:
         """Strike `tempo/beat` where a beat has come since the last tick, `tempo/bar` where it begins a bar."""
-        beat, bar = math.floor(tick.beat), math.floor(tick.bar)
+        beat, bar = math.floor(tick.beat + NEARLY), math.floor(tick.bar + NEARLY)
         if beat > self.last_beat:
             self.heard.take("tempo/beat", None)
             if bar > self.last_bar:

@@ -25,7 +25,7 @@ from instrument.plugs import Unavailable
 from instrument.songs.features import read_features
 from instrument.songs.scrutiny import Scrutiny
 from instrument.songs.sidecar import Sidecar, barred, beside, check_song, read_sidecar, write_sidecar
-from instrument.tempo import Tempo
+from instrument.tempo import Tempo, between
 
 RATE, BPM, FIRST, BARS, DRUMS_ALONE = 22_050, 124.0, 0.3, 12, 8
 BEATS = FIRST + np.arange(4 * BARS) * 60 / BPM
@@ -312,6 +312,8 @@ def test_what_cannot_be_had_is_one_line(
         ({"sections": [{"seconds": 1.0, "name": "x", "colour": 1}]}, "sections: number 1: no key 'colour'"),
         ({"sections": [{"seconds": 2.0, "name": "x"}, {"seconds": 2.0, "name": "y"}]}, "sections: number 2 is at 2 s"),
         ({"key": "a minr"}, "key: no key 'a minr'; did you mean 'a minor'?"),
+        ({"features": "../song.npz"}, "features: must be the name of a file beside it, got '../song.npz'"),
+        ({"features": ""}, "features: must be the name of a file beside it, got ''"),
         ({"tempo": 0}, "tempo lies in 1..999 beats a minute, got 0"),
         ({"song": {"file": "x"}}, "song: lacks the key 'seconds' (a number)"),
     ],
@@ -330,6 +332,8 @@ def test_a_mistake_is_named_with_its_file_and_key(sidecar: Path, changes: dict[s
         (b"[]", "the whole must be a table, got []"),
         (b'{"format": 1, "format": 2}', "the key 'format' comes twice"),
         (b'{"tempo": NaN}', "NaN is no number"),
+        (b'{"tempo": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+        (b"\xef\xbb\xbf{}", "lacks the key 'format'"),  # as some editors begin a text
         (b"\xff\xfe", "is not text in UTF-8"),
         (b"[" * 100_000, "is not valid JSON"),
     ],
@@ -340,6 +344,13 @@ def test_what_is_no_json_is_said_to_be_none(tmp_path: Path, text: bytes, answer:
     with pytest.raises(Mistake, match=r"song.wav.beats.json: ") as caught:
         read_sidecar(path)
     assert answer in str(caught.value)
+
+
+def test_a_song_without_beats_goes_at_its_tempo(sidecar: Path) -> None:
+    rows = read_sidecar(edited(sidecar, beats=[], tempo=120.0)).score()
+    assert [between(rows, time) for time in (0.0, 0.5, 10.0)] == pytest.approx([1, 2, 21])
+    assert [between(rows, time, 2) for time in (0.0, 2.0)] == pytest.approx([1, 2])
+    assert read_sidecar(edited(sidecar, beats=[], tempo=None)).score() == []
 
 
 def test_features_that_are_none_or_another_s_are_refused(sidecar: Path) -> None:

@@ -1,6 +1,7 @@
 """`phosphene listen`: what is heard, as it is shown and as it is written down; files, a sound card, and what is refused."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,11 @@ def test_what_is_there_already_is_kept_and_what_is_no_sound_is_named(song: Path,
         assert done.returncode == 2, done.stderr
         assert answer in done.stderr.splitlines()[-1]
     assert (tmp_path / "notes.jsonl").read_text() == "mine"
+    shutil.copy(song, tmp_path / "own.wav")
+    done = phosphene(tmp_path, "listen", "own.wav", "--jsonl", "own.wav", "--overwrite")
+    assert done.returncode == 2
+    assert "--jsonl: own.wav is named already, for the sound" in done.stderr
+    assert (tmp_path / "own.wav").read_bytes() == song.read_bytes()
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -160,6 +166,13 @@ print(sum(len(piece.samples) for piece in pieces), resource.getrusage(resource.R
     samples, grown = map(int, done.stdout.split())
     assert samples == pytest.approx(3 * 3600 * 8000, abs=8192)
     assert grown < 20_000, "kB; the samples are 691,200"
+
+
+def test_a_colon_in_a_name_is_no_protocol_and_a_file_that_is_stopped_is_not_done(tmp_path: Path) -> None:
+    kicks(tmp_path / "12:30 mix.wav", 300.0)
+    with running(tmp_path, "listen", "12:30 mix.wav", "--jsonl", "heard.jsonl") as listening:
+        until(lambda: (tmp_path / "heard.jsonl").is_file() and (tmp_path / "heard.jsonl").stat().st_size > 0, 30)
+        assert listening.stopped(signal.SIGINT) == 130
 
 
 def test_lines_alone_come_over_standard_output(song: Path, tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_foreign_pages_are_refused(path: str) -> None:
         output.show(card(0))
         assert fetch(output, path, Host="evil.example")[0] == 403  # its DNS may point here
         assert fetch(output, path, Host=f"evil.example:{output.port}")[0] == 403
-        for origin in ("http://evil.example", "null", "http://localhost:3000"):
+        assert fetch(output, path, Host="[")[0] == 403, "no address at all"
+        for origin in ("http://evil.example", "null", "http://localhost:3000", "http://["):
             assert fetch(output, path, Origin=origin)[0] == 403
         with pytest.raises(aiohttp.WSServerHandshakeError):
             viewed(output, next_picture, Origin="http://evil.example")  # type: ignore[arg-type]

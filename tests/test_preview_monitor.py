@@ -136,7 +136,7 @@ def test_nothing_is_looked_at_while_nobody_watches() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(live.receive(), 0.3)  # not before it has been acknowledged
         assert len(monitor.asked) == 1
-        await live.send_str("seen")
+        await live.send_bytes(b"seen")  # any message will do
         await live.receive_str()
 
     with served(monitor=monitor) as output:

@@ -226,6 +226,15 @@ def test_bars_strike_where_the_ticks_have_them_also_those_of_a_take():
     assert [n for n, bar in enumerate(struck) if bar] == [30]
 
 
+def test_a_bar_that_rounding_parts_from_its_beat_strikes_once():
+    rig, struck = rig_of(), []
+    for n, (beat, bar) in enumerate([(2.5, 0.8), (2.9999999999999996, 1.0), (3.1, 1.03), (3.5, 1.17)]):
+        rig.heard.begin()
+        rig.count(Tick(n, n / 30, 1 / 30, beat, bar))
+        struck.append(sorted(rig.heard.struck))
+    assert struck[1:] == [["tempo/bar", "tempo/beat"], [], []]
+
+
 def test_a_performer_s_word_reaches_the_tempo():
     taps = [events(("key/t", 1), ("key/t", 0)) if n in (10, 25, 40) else [] for n in range(60)]
     rig = rig_of(inputs={"a": Script(*taps)}, keeping=Keeping(gestures={"key/t": "tap"}))

@@ -31,6 +31,7 @@ LONGEST = 1.0  # second of look-ahead
 FULL, PARTS = "█", " ▏▎▍▌▋▊▉"
 METERS = "level", "bass", "mid", "high"
 STRIKES = "onset", "kick", "snare", "hat"
+STOPPED = 130  # the exit code of a file that was not heard to its end
 GLOW = 0.12  # seconds for which a strike is shown
 
 
@@ -58,12 +59,13 @@ def run(args: argparse.Namespace) -> int:
     if out:
         options.check_writable(out, args.overwrite, "--jsonl")
     path = Path(args.source).expanduser()
+    is_file = path.is_file() or path.suffix.lower() in SUFFIXES
+    if out and is_file:
+        options.check_apart([("the sound", path)], [("--jsonl", out)])
     try:
         with ExitStack() as closing:
             stop = closing.enter_context(asked_to_stop())
-            pieces = (
-                sound_of(path) if path.is_file() or path.suffix.lower() in SUFFIXES else played(args.source, closing)
-            )
+            pieces = sound_of(path) if is_file else played(args.source, closing)
             first = next(pieces)
             announcer = Announcer(first.rate, args.look_ahead)
             lines = (
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             view.end()
     except ValueError as error:
         raise Mistake(str(error)) from error
-    return 0
+    return STOPPED if is_file and stop.is_set() else 0
 
 
 def chained(first: Sound, others: Iterator[Sound]) -> Iterator[Sound]:

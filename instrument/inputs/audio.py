@@ -91,6 +91,8 @@ class Input:
         self.listener, self.named = Listener(self.rate), ALWAYS | set(named)
         self.meters = Meters(self.listener.block / self.rate, len(self.listener.growth.heard))
         self.written = Written(Path(sidecar), self.named) if sidecar else None
+        if sidecar and (channels is not None or gain != 1):
+            log.warning("%s: is of the whole song; channels and gain do not change its signals", sidecar)
         self.until = 0.0  # seconds: the end of the last block that was heard whole
         self.unheard: deque[NDArray[np.float32]] = deque(maxlen=UNHEARD)
 

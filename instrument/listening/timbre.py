@@ -11,6 +11,9 @@ DARK, BRIGHT = 80.0, 4000.0  # Hz: where brightness is 0 and 1
 LOWEST, HIGHEST = 80.0, 16000.0  # Hz: where rolloff is 0 and 1
 ROLLOFF = 0.85  # of the power lies below it
 NOISE_FROM, NOISE_TO = 200.0, 8000.0  # Hz: where flatness is measured
+WHITE = math.exp(
+    -0.5772156649
+)  # flatness of white noise, whose power in a bin is distributed exponentially (Euler's constant)
 HELD_SECONDS = 0.2
 
 Row = NDArray[np.float32]
@@ -44,11 +47,11 @@ class Timbre:
 
     @staticmethod
     def flatness(power: Row) -> float:
-        """The geometric mean over the arithmetic (Johnston 1988): white noise about 0.5, a chord nearly 0."""
+        """The geometric mean over the arithmetic (Johnston 1988), against that of white noise: noise is 1, a chord nearly 0."""
         mean = float(np.add.reduce(power)) / max(len(power), 1)
         if mean == 0:
             return 0.0
-        return math.exp(float(np.add.reduce(np.log(power + np.float32(1e-6 * mean)))) / len(power)) / mean
+        return math.exp(float(np.add.reduce(np.log(power + np.float32(1e-6 * mean)))) / len(power)) / mean / WHITE
 
 
 class Parting:

@@ -116,7 +116,11 @@ class Output:
     async def only_own_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what another website sends through a viewer's browser (DNS rebinding, cross-site sockets)."""
         origin = request.headers.get("Origin")
-        if not self.is_own(request.host) or (origin is not None and urlsplit(origin).netloc != request.host):
+        try:
+            own = self.is_own(request.host) and (origin is None or urlsplit(origin).netloc == request.host)
+        except ValueError:  # what is sent is no address at all
+            own = False
+        if not own:
             raise web.HTTPForbidden(text=f"this preview is not for pages of {origin or request.host}")
         return await handler(request)
 
@@ -170,7 +174,7 @@ class Output:
                 began = self.loop.time()
                 look, heard = self.look(heard)
                 await web_socket.send_str(look)
-                if (await web_socket.receive()).type is not WSMsgType.TEXT:
+                if (await web_socket.receive()).type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
                 await asyncio.sleep(began + MONITOR_SECONDS - self.loop.time())
         return web_socket

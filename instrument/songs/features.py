@@ -40,7 +40,7 @@ def read_features(path: Path, sidecar: Sidecar) -> Features:
             kept: Mapping[str, NDArray[Any]] = {name: file[name] for name in ("sha256", "names", "times", "signals")}
     except FileNotFoundError as error:
         raise Mistake(f"{path}: features: there is no {there}; {AGAIN}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise Mistake(f"{there}: cannot be read as a song's features: {error}; {AGAIN}") from error
     times, signals = kept["times"], kept["signals"]
     if str(kept["sha256"]) != sidecar.sha256:

@@ -56,11 +56,12 @@ class Sidecar:
         A row a beat before the first and one after the last carry it on, at the song's tempo. As the song begins both lie
         above 0 and not above 1, so that even a beat in its first moment is one that the clock has passed.
         """
-        if not self.beats:
+        beats = self.beats or ([(0.0, 1)] if self.tempo else [])
+        if not beats:
             return []
-        times = [time for time, _ in self.beats]
+        times = [time for time, _ in beats]
         period = 60 / self.tempo if self.tempo else times[1] - times[0] if len(times) > 1 else 60 / UNTOLD
-        bars, first, last = barred([place for _, place in self.beats])
+        bars, first, last = barred([place for _, place in beats])
         rows = [
             (times[0] - period, -1.0, bars[0] - 1 / first),
             *((time, float(number), bar) for number, (time, bar) in enumerate(zip(times, bars, strict=True))),
@@ -135,6 +136,8 @@ def read_sidecar(path: Path) -> Sidecar:
     )  # fmt: skip
     song.end()
     table.end()
+    if Path(found.features).name != found.features or not found.features:
+        raise Mistake(f"{path}: features: must be the name of a file beside it, got {found.features!r}")
     if found.tempo is not None:
         limited(f"{path}: tempo", found.tempo, TEMPI)
     tonic_of(found.key, f"{path}: key")
@@ -157,12 +160,14 @@ def read(path: Path) -> Table:
         raise Mistake(f"{path}: {word} is no number")
 
     try:
-        content = json.loads(path.read_text("utf-8"), object_pairs_hook=once, parse_constant=strange)
+        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=once, parse_constant=strange)
+    except Mistake:
+        raise
     except OSError as error:
         raise Mistake(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Mistake(f"{path}: is not text in UTF-8") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Mistake(f"{path}: is not valid JSON: {error}") from error
     return Table(str(path), fitted(f"{path}: the whole", content, dict))
 
