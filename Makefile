@@ -26,7 +26,7 @@ test: .venv/.$(EXTRAS)
 
 .venv/.play: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing into .venv (a few minutes, once) ..."
-	@$(PIP) --editable '.[cpu]'
+	@$(PIP) --editable '.[cpu,analyse]'
 	@touch $@
 
 .venv/.$(EXTRAS): .venv/bin/python pyproject.toml constraints.txt
