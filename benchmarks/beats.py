@@ -5,6 +5,8 @@ with interruptions: CMLt) wants a beat within 17.5 % of the interval from a true
 as long; AMLt also allows double, half (either) and the off-beat. The first five seconds do not count.
 """
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,3 +58,21 @@ def continuous(found: Times, true: Times) -> float:
         used[at] = True
         right += 1
     return right / max(len(true), len(found))
+
+
+def figures(found: Times, true: Times) -> dict[str, float]:
+    """F, CMLt, AMLt, and how far the beats that hit are from the true ones: their median and deviation in milliseconds."""
+    apart = found[:, None] - true[None, true >= SKIP] if len(found) else np.full((1, (true >= SKIP).sum()), np.inf)
+    off = apart[np.abs(apart).argmin(0), np.arange(apart.shape[1])]
+    hits = off[np.abs(off) <= WINDOW] * 1000
+    cmlt, amlt = continuity(found, true)
+    return {
+        "f": f_measure(found, true), "cmlt": cmlt, "amlt": amlt,
+        "ms": float(np.median(hits)) if len(hits) else 0.0, "sd": float(hits.std()) if len(hits) else 0.0,
+    }  # fmt: skip
+
+
+def pieces(folder: Path) -> list[Path]:
+    """The sounds in a folder that have their beats beside them."""
+    stems = sorted(path.with_suffix("") for path in folder.glob("*.beats"))
+    return [next(p for p in (stem.with_suffix(".ogg"), stem.with_suffix(".wav")) if p.exists()) for stem in stems]

@@ -26,14 +26,9 @@ def measured(path: Path, skip: float) -> dict[str, float | str]:
     true = rows[:, 0]
     found = np.array(analysed(sound_of(path)).beats).reshape(-1, 2)
     found = found[found[:, 0] <= true[-1] + beats.WINDOW]  # what follows the last true beat is not judged
-    apart = found[:, :1] - true[None, true >= skip]
-    off = apart[np.abs(apart).argmin(0), np.arange(apart.shape[1])]
-    hits = off[np.abs(off) <= beats.WINDOW] * 1000
-    cmlt, amlt = beats.continuity(found[:, 0], true)
     return {
-        "name": path.stem, "f": beats.f_measure(found[:, 0], true), "cmlt": cmlt, "amlt": amlt,
+        "name": path.stem, **beats.figures(found[:, 0], true),
         "downbeat": beats.f_measure(found[found[:, 1] == 1, 0], true[rows[:, 1] == 1]),
-        "ms": float(np.median(hits)) if len(hits) else 0.0, "sd": float(hits.std()) if len(hits) else 0.0,
         "first": float(found[0, 0] - true[0]) if len(found) else float("inf"),
     }  # fmt: skip
 
@@ -46,8 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     report = {}
     for folder in args.folders:
-        names = sorted(path.with_suffix("") for path in folder.glob("*.beats"))
-        files = [next(p for p in (n.with_suffix(".ogg"), n.with_suffix(".wav")) if p.exists()) for n in names]
+        files = beats.pieces(folder)
         with ProcessPoolExecutor() as pool:
             rows = list(pool.map(partial(measured, skip=args.skip), files))
         for row in rows:

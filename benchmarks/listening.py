@@ -30,7 +30,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from beats import SKIP, WINDOW, Times, continuity, f_measure
+from beats import WINDOW, Times, f_measure, figures, pieces
 from machine import RATE, kit, tone
 from numpy.typing import NDArray
 from room import room
@@ -112,15 +112,7 @@ def others(path: Path, in_room: bool) -> dict[str, dict[str, float]]:
 
 
 def compared(found: Times, true: Times) -> dict[str, float]:
-    apart = found[:, None] - true[None, true >= SKIP] if len(found) else np.full((1, (true >= SKIP).sum()), np.inf)
-    off = apart[np.abs(apart).argmin(0), np.arange(apart.shape[1])]
-    hits = off[np.abs(off) <= WINDOW] * 1000
-    cmlt, amlt = continuity(found, true)
-    return {
-        "f": f_measure(found, true), "cmlt": cmlt, "amlt": amlt,
-        "ms": float(np.median(hits)) if len(hits) else 0.0, "sd": float(hits.std()) if len(hits) else 0.0,
-        "lock": locked(found, true),
-    }  # fmt: skip
+    return {**figures(found, true), "lock": locked(found, true)}
 
 
 def mean(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -133,8 +125,7 @@ def mean(rows: list[dict[str, float]]) -> dict[str, float]:
 def beats(args: argparse.Namespace) -> dict[str, object]:
     report: dict[str, object] = {}
     for folder in args.folders:
-        names = sorted(path.with_suffix("") for path in folder.glob("*.beats"))
-        files = [next(p for p in (n.with_suffix(".ogg"), n.with_suffix(".wav")) if p.exists()) for n in names]
+        files = pieces(folder)
         with ProcessPoolExecutor(args.processes) as pool:
             rows = list(pool.map(partial(measured, in_room=args.room, ahead=args.ahead), files))
             beside = list(pool.map(partial(others, in_room=args.room), files)) if args.others else []

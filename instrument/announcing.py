@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from instrument.flow import Tick
 from instrument.listening.listener import Listener
+from instrument.listening.onset import BANDS
 from instrument.tempo import SURE, Tempo
 
 Moment = dict[str, Any]
@@ -43,11 +44,7 @@ class Announcer:
         has a downbeat, which is said beside its beat, and a tempo; an onset has its `band` and `strength` 0..1; silence
         says whether it is `silent` from then on.
         """
-        moments = []
-        for start in range(0, len(samples), self.listener.block):
-            for signals in self.listener.push(samples[start : start + self.listener.block]):
-                moments += self.hear(signals)
-        return moments
+        return [moment for signals in self.listener.each(samples) for moment in self.hear(signals)]
 
     def hear(self, signals: dict[str, float]) -> list[Moment]:
         self.blocks += 1
@@ -63,7 +60,7 @@ class Announcer:
             for number in range(math.floor(before.beat) + 1, math.floor(self.tick.beat) + 1):
                 moments += self.beat(number)
         if signals["onset"]:
-            band = max(("bass", "mid", "high"), key=lambda name: signals[f"onset/{name}"])
+            band = max(BANDS, key=lambda name: signals[f"onset/{name}"])
             moments.append(self.moment("onset", now, band=band, strength=round(signals["onset"], 3)))
         return moments
 

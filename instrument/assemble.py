@@ -120,14 +120,13 @@ def can_strike(patch: Patch, signal: str) -> bool:
 def supplies(scene: Scene, show: Show, patch: Patch) -> dict[str, Any]:
     """What plugs can ask for, of a scene, a show and a patch."""
     seed = next((seed for seed in (show.seed, scene.seed) if seed is not None), 1)
-    late = show.latency.audio / 1000
     return {
         "seed": seed,
         "anchors": scene.anchors,
         "fps": show.fps,
         "live": show.live,
         "named": frozenset(signals_named(patch)),
-        "latency": late,
+        "latency": show.latency.audio / 1000,
         "status": show.status,
         "monitor": show.monitor,
     }
@@ -246,5 +245,4 @@ def check_known(patch: Patch, inputs: Mapping[str, Checked]) -> None:
 def signals_named(patch: Patch) -> set[str]:
     """Every signal that the patch may mean: what routes and cues name, and any word among the modulators' settings."""
     words = {word for item in patch.modulators.values() for word in item.settings.values() if isinstance(word, str)}
-    routed = {route.source for route, _ in patch.routes}
-    return words | routed | {*patch.cues, *patch.modulators, *patch.tempo.gestures}
+    return words | {signal for signal, _ in signals_said(patch)} | {*patch.modulators}

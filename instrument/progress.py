@@ -30,3 +30,8 @@ def bar(total: float, what: str, unit: str, begin: float = 0.0, hidden: bool = F
         total=total, initial=begin, unit=unit, desc=what, leave=False, disable=hidden or None, bar_format=form
     )
     return shown
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and tenths: 3:07.2."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

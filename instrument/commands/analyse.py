@@ -19,7 +19,7 @@ from instrument.document import Mistake
 from instrument.flow import Sound
 from instrument.listening.pulse import FASTEST, SLOWEST
 from instrument.media import lasting, sound_of
-from instrument.progress import bar
+from instrument.progress import bar, clock
 from instrument.songs.analysis import Analysis, analysed
 from instrument.songs.features import FEATURES, write_features
 from instrument.songs.scrutiny import librosa
@@ -107,7 +107,3 @@ def said(sidecar: Sidecar, found: Analysis) -> list[str]:
         f"{count} section{'s' * (count > 1)}: {names}",
         f"{sidecar.song}.beats.json and {sidecar.features} are written",
     ]
-
-
-def clock(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

@@ -59,10 +59,6 @@ def run(args: argparse.Namespace) -> int:
 
 def by_eye(display: int, fullscreen: bool) -> int:
     """Flash until the performer is content."""
-    from instrument.screen import (  # here: a machine without displays can still measure with a microphone
-        Screen,
-    )
-
     dial = Dial(kept(config()).screen)
     with located("calibrate", (Unavailable,)):
         screen = Screen((960, 540), display=display, fullscreen=fullscreen)

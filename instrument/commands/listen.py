@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -22,14 +23,15 @@ from instrument.commands import asked_to_stop
 from instrument.document import Mistake
 from instrument.flow import Sound
 from instrument.inputs.audio import SUFFIXES
+from instrument.listening.meters import LEVELS
 from instrument.media import sound_of
+from instrument.progress import clock
 from instrument.soundcard import Device
 
 REDRAWN = 0.05  # seconds between two looks of the line
 LOOKS = 50.0  # a second at a device
 LONGEST = 1.0  # second of look-ahead
 FULL, PARTS = "█", " ▏▎▍▌▋▊▉"
-METERS = "level", "bass", "mid", "high"
 STRIKES = "onset", "kick", "snare", "hat"
 STOPPED = 130  # the exit code of a file that was not heard to its end
 GLOW = 0.12  # seconds for which a strike is shown
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
                 else None
             )
             view = View(announcer, sys.stderr if args.jsonl == "-" else sys.stdout)
-            for piece in chained(first, pieces):
+            for piece in chain([first], pieces):
                 moments = announcer.push(piece.samples)
                 if lines and moments:
                     lines.writelines(json.dumps(moment) + "\n" for moment in moments)
@@ -88,11 +90,6 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise Mistake(str(error)) from error
     return STOPPED if is_file and stop.is_set() else 0
-
-
-def chained(first: Sound, others: Iterator[Sound]) -> Iterator[Sound]:
-    yield first
-    yield from others
 
 
 def played(name: str, closing: ExitStack) -> Iterator[Sound]:
@@ -132,23 +129,19 @@ class View:
         place = int(tempo.place(beat)) if announcer.known else -1
         lamps = "".join(("◆" if n == 0 else "●") if n == place else ("◇" if n == 0 else "○") for n in range(tempo.bar))
         pace = f"{tempo.bpm:5.1f} bpm {tempo.confidence:4.0%}" if announcer.known else "  … bpm     "
-        meters = "  ".join(f"{name} {meter(announcer.signals.get(name, 0.0))}" for name in METERS)
+        meters = "  ".join(f"{name} {meter(announcer.signals.get(name, 0.0))}" for name in LEVELS)
         struck = " ".join(name if now - at < GLOW else " " * len(name) for name, at in self.struck.items())
-        return f"{clock(announcer.now)}  {pace}  {lamps}  {meters}  {struck}"
+        return f"{clock(announcer.now):>8}  {pace}  {lamps}  {meters}  {struck}"
 
     def end(self) -> None:
         counts = ", ".join(f"{self.counts[kind]} {kind}s" for kind in ("beat", "downbeat", "onset"))
-        print(f"{chr(10) if self.live else ''}{clock(self.announcer.now)} heard: {counts}", file=self.out)
+        print(f"{chr(10) if self.live else ''}{clock(self.announcer.now):>8} heard: {counts}", file=self.out)
 
 
 def said(moment: Moment) -> str:
     if moment["kind"] == "tempo":
-        return f"{clock(moment['at'])}  {moment['bpm']:.1f} beats a minute"
-    return f"{clock(moment['at'])}  {'silence' if moment['silent'] else 'sound'}"
-
-
-def clock(seconds: float) -> str:
-    return f"{int(seconds // 60):3d}:{seconds % 60:04.1f}"
+        return f"{clock(moment['at']):>8}  {moment['bpm']:.1f} beats a minute"
+    return f"{clock(moment['at']):>8}  {'silence' if moment['silent'] else 'sound'}"
 
 
 def meter(value: float, width: int = 8) -> str:

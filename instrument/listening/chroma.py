@@ -33,8 +33,6 @@ class Chroma:
         self.strengths, self.mean = np.zeros(12), np.zeros(12)
         self.key = 0
         self.minor = 0.5
-        profiles = np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
-        self.profiles = unit(profiles)
 
     def __call__(self, samples: NDArray[np.float32], sounds: bool) -> None:
         """The last `size` samples: `strengths` [12] 0..1, `key` (its tonic 0..11) and `minor` 0..1 are then of now."""
@@ -55,8 +53,8 @@ class Chroma:
         return found
 
     def find_key(self) -> None:
-        """The key whose profile the mean chroma is most like (Krumhansl 1990)."""
-        likeness = (self.profiles * unit(self.mean[None])).sum(1)
+        """The key that the mean chroma is most like."""
+        likeness = like_keys(self.mean)
         best = int(likeness.argmax())
         if likeness[best] > likeness[self.key] + BETTER:
             self.key = best
@@ -67,4 +65,13 @@ def unit(rows: Row) -> Row:
     """Each row less its mean, and of length 1."""
     apart = rows - rows.mean(1, keepdims=True)
     found: Row = apart / np.maximum(np.sqrt(np.square(apart).sum(1, keepdims=True)), 1e-9)
+    return found
+
+
+PROFILES = unit(np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)]))
+
+
+def like_keys(chroma: Row) -> Row:
+    """Chroma [12] -> how like the profile of each key it is, major from c to b and then minor [24] (Krumhansl 1990)."""
+    found: Row = (PROFILES * unit(chroma[None])).sum(1)
     return found

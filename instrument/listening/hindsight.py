@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.listening.bars import FLOOR, SLIP, TRUST, Bars
-from instrument.listening.chroma import MAJOR, MINOR, unit
+from instrument.listening.chroma import like_keys
 from instrument.listening.gain import AutoGain
 from instrument.listening.pulse import LATE, LEAST, SPREAD, USUAL, WEIGHT, Pulse
 
@@ -162,12 +162,11 @@ def tempo(moments: Row) -> float | None:
 
 
 def key(chroma: Row32) -> Key | None:
-    """The key whose profile the notes [blocks, 12] are most like, all together (Krumhansl 1990); None where there are none."""
+    """The key whose profile the notes [blocks, 12] are most like, all together; None where there are none."""
     mean = chroma.mean(0, dtype=np.float64) if len(chroma) else np.zeros(12)
     if not mean.any():
         return None
-    profiles = unit(np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)]))
-    best = int((profiles * unit(mean[None])).sum(1).argmax())
+    best = int(like_keys(mean).argmax())
     return best % 12, best >= 12
 
 

@@ -1,6 +1,6 @@
 """What the music does now, as signals, a block at a time; and where its pulse is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,7 @@ from instrument.listening.gain import GATE, QUIET, AutoGain
 from instrument.listening.growth import Growth
 from instrument.listening.loudness import Loudness, Silence, k_weights
 from instrument.listening.network import DRUMS, Network
-from instrument.listening.onset import Onsets, Picker
+from instrument.listening.onset import BANDS, Onsets, Picker
 from instrument.listening.pitch import Pitch
 from instrument.listening.pulse import Pulse
 from instrument.listening.sections import Sections
@@ -63,7 +63,7 @@ class Listener:
         self.gain, self.growth = AutoGain(dt, len(AMPLITUDES) - 1), Growth(self.spectrum)
         self.onsets, self.network = Onsets(self.spectrum, dt), Network(self.spectrum.centres)
         self.drums = {name: Picker(LIKELY, dt) for name in DRUMS}
-        self.timbre, self.parting = Timbre(self.spectrum, SLOWLY), Parting(bands, dt)
+        self.timbre, self.parting = Timbre(self.spectrum), Parting(bands, dt)
         self.loudness, self.silence, self.sections = (
             Loudness(dt),
             Silence(dt),
@@ -85,10 +85,15 @@ class Listener:
 
     def push(self, samples: NDArray[np.float32]) -> list[dict[str, float]]:
         """Samples [n] or [n, channels] -> the signals 0..1 of every block they complete, in order of time."""
+        return list(self.each(samples))
+
+    def each(self, samples: NDArray[np.float32]) -> Iterator[dict[str, float]]:
+        """The same one by one: `reading` and `likely` are then those of the block that was last told."""
         waiting = np.concatenate((self.rest, mono(samples)))
         whole = len(waiting) - len(waiting) % self.block
         self.rest = waiting[whole:]
-        return [self.hear(waiting[start : start + self.block]) for start in range(0, whole, self.block)]
+        for start in range(0, whole, self.block):
+            yield self.hear(waiting[start : start + self.block])
 
     def hear(self, block: NDArray[np.float32]) -> dict[str, float]:
         """The signals at the end of one block, by name."""
@@ -103,6 +108,8 @@ class Listener:
         self.likely = likely = self.network(self.growth.heard, growth).tolist()
         self.reading = self.pulse(likely[0], likely[1])
         signals |= self.beginnings(growth, likely[2:], level > GATE)
+        if self.blocks % SLOWLY == 1:
+            self.timbre.look(power)
         signals |= self.timbre(power, amplitudes, sounds)
         silent = self.silence(level)
         loud, bass = float(np.add.reduce(power * self.k_weights)), float(np.add.reduce(bands[: self.growth.bass]))
@@ -129,7 +136,7 @@ class Listener:
     def beginnings(self, growth: NDArray[np.float32], drums: Sequence[float], sounds: bool) -> dict[str, float]:
         """What begins, and which drums are struck."""
         onsets = self.onsets(growth, self.window.newest, self.gain.peak)
-        flux = max(onsets[f"onset/{name}"] for name in ("bass", "mid", "high"))
+        flux = max(onsets[f"onset/{name}"] for name in BANDS)
         struck = {name: pick(like) for (name, pick), like in zip(self.drums.items(), drums, strict=True)}
         found = {**onsets, "flux": flux, **struck}
         return found if sounds else dict.fromkeys(found, 0.0)

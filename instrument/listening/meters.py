@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from instrument.flow import Hearing, Onset
 from instrument.listening.growth import COMPRESSION
-from instrument.listening.onset import THRESHOLD, Picker
+from instrument.listening.onset import BANDS, THRESHOLD, Picker
 
-LEVELS = "level", "bass", "mid", "high"
-BANDS = "bass", "mid", "high"
+LEVELS = "level", *BANDS
 RECENT = 8  # blocks, the highest of which is shown: as many as pass between two looks, and some more
 KEPT = 192  # onsets: those of six seconds at the least
 

@@ -20,6 +20,7 @@ SWELL, BEFORE = (
     1.5,
     3,
 )  # no swell counts as less, in nepers, or a chord's beating would have onsets; blocks it is held against
+BANDS = "bass", "mid", "high"  # each with a flux of its own
 LEAST = 0.1  # the strongest recent growth never counts as less, or a steady tone's flutter would have onsets
 
 

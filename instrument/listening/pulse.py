@@ -18,7 +18,6 @@ USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly a
 STEADY = 80.0  # how much a tempo resists change from beat to beat
 PRIOR = 0.3  # how much a tempo pays, once a beat, for being unusual
 WEIGHT = 2.0  # of what is like a beat
-HALF_WAY = 0.0  # how welcome that is half-way between two beats
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
 LATE = 1.9  # blocks after a beat, the network is surest of it
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
@@ -38,7 +37,7 @@ class Pulse:
         unusual = np.log2(60 / (self.intervals * dt) / usual) / spread
         prior = np.exp(-0.5 * unusual**2)
         self.change = changes(self.intervals, prior)
-        self.template = template(place, self.intervals[self.of], HALF_WAY)
+        self.template = template(place, self.intervals[self.of])
         self.template -= (np.add.reduceat(self.template, self.first) / self.intervals)[self.of]
         self.template = self.template.astype(np.float32)
         self.turn = np.stack((np.cos(2 * np.pi * place), np.sin(2 * np.pi * place))).astype(np.float32)
@@ -88,13 +87,8 @@ def changes(intervals: NDArray[np.int_], prior: NDArray[np.float64]) -> NDArray[
     return change.astype(np.float32)
 
 
-def template(place: NDArray[np.float64], interval: NDArray[np.int_], half_way: float) -> NDArray[np.float64]:
-    """How well an onset fits each state: at the beat, and `half_way` to the next."""
-    width = np.maximum(WIDTH, 1.2 / interval)
-
-    def bump(at: float) -> NDArray[np.float64]:
-        apart = (place - at + 0.5) % 1 - 0.5
-        height: NDArray[np.float64] = np.exp(-0.5 * (apart / width) ** 2)
-        return height
-
-    return bump(0.0) + half_way * bump(0.5)
+def template(place: NDArray[np.float64], interval: NDArray[np.int_]) -> NDArray[np.float64]:
+    """How well an onset fits each state: a bump at the beat."""
+    apart = (place + 0.5) % 1 - 0.5
+    height: NDArray[np.float64] = np.exp(-0.5 * (apart / np.maximum(WIDTH, 1.2 / interval)) ** 2)
+    return height

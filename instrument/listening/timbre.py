@@ -20,26 +20,23 @@ Row = NDArray[np.float32]
 
 
 class Timbre:
-    """Of one spectrum at a time; where most of it ends and how like noise it is are looked at anew every `slowly` spectra."""
+    """Of one spectrum at a time; where most of it ends and how like noise it is are of the one last looked at."""
 
-    def __init__(self, spectrum: Spectrum, slowly: int = 1) -> None:
+    def __init__(self, spectrum: Spectrum) -> None:
         self.height = np.log2(spectrum.centres / DARK).astype(np.float32) / math.log2(BRIGHT / DARK)
         self.bin = float(spectrum.frequencies[1])
         self.noise = slice(*np.searchsorted(spectrum.frequencies, (NOISE_FROM, NOISE_TO)))
-        self.slowly, self.spectra = slowly, 0
         self.rolloff = self.flat = 0.0
 
     def __call__(self, power: Row, amplitudes: Row, sounds: float) -> dict[str, float]:
         """Power [bins] and amplitudes [bands] -> each 0..1; `sounds` 0..1 fades them out as the sound fades."""
         whole = float(np.add.reduce(amplitudes))
-        if self.spectra % self.slowly == 0:
-            self.look(power)
-        self.spectra += 1
         centre = float(np.add.reduce(amplitudes * self.height)) / whole if whole else 0.0
         found = {"brightness": centre, "rolloff": self.rolloff, "flatness": self.flat}
         return {name: min(max(value, 0.0), 1.0) * sounds for name, value in found.items()}
 
     def look(self, power: Row) -> None:
+        """What is slow to work out, of the power [bins]."""
         sums = np.cumsum(power)
         edge = int(sums.searchsorted(ROLLOFF * sums[-1])) * self.bin
         self.rolloff = math.log2(max(edge, LOWEST) / LOWEST) / math.log2(HIGHEST / LOWEST)

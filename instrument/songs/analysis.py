@@ -52,10 +52,9 @@ class Analyst:
         """Samples [n, channels]."""
         mix = mono(samples)
         self.scrutiny.push(mix)
-        for start in range(0, len(mix), self.block):  # no more than a block is completed by a block
-            for signals in self.listener.push(mix[start : start + self.block]):
-                self.rows += np.array([signals[name] for name in SIGNALS], np.float32).tobytes()
-                self.likely += np.array(self.listener.likely, np.float32).tobytes()
+        for signals in self.listener.each(mix):
+            self.rows += np.array([signals[name] for name in SIGNALS], np.float32).tobytes()
+            self.likely += np.array(self.listener.likely, np.float32).tobytes()
 
     def end(self) -> Analysis:
         """The song is over."""
