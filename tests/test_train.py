@@ -162,6 +162,38 @@ def test_torch_s_launcher_trains_in_several_processes(studio: Path) -> None:
         assert len(list(csv.DictReader(file))) == 1
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="the threads of a process are counted as Linux lists them"
+)
+def test_no_thread_of_several_processes_outlives_their_end(tmp_path: Path) -> None:
+    """One that did would end the process by SIGABRT, if it let go of a tensor while Python was being taken down."""
+    script = tmp_path / "step.py"
+    script.write_text(
+        """
+import os
+import torch
+from instrument.training import distributed
+
+before = set(os.listdir("/proc/self/task"))
+distributed.begin(torch.device("cpu"))
+weight = torch.nn.Parameter(torch.zeros(3))
+optimiser = torch.optim.Adam([weight])
+weight.grad = torch.ones(3)
+distributed.average_gradients([weight])
+optimiser.step()
+rank, within = distributed.rank(), os.listdir("/proc/self/task")
+distributed.end()
+left = {open(f"/proc/self/task/{task}/comm").read().strip() for task in set(os.listdir("/proc/self/task")) - before}
+print(f"{rank}: {len(within) > len(before)}, {sorted(left - {'pt_tcpstore_uv'})}")
+"""
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        launch, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert sorted(done.stdout.splitlines()) == ["0: True, []", "1: True, []"], done.stderr
+
+
 MISTAKES = [
     ("train discs -o models/discs --minutes 1", "models/discs holds a training already; --resume goes on with it"),
     ("train discs -o models --minutes 1", "-o: models is not empty (it holds discs); name another folder"),

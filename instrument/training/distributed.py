@@ -4,6 +4,7 @@ Every process holds the whole networks and makes its share of each batch; gradie
 processes stay alike. Without the launcher there is one process, and everything here does nothing.
 """
 
+import importlib
 import os
 from collections.abc import Iterable
 
@@ -16,6 +17,8 @@ def begin(device: torch.device) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        # the optimiser would import it later, and hold the group: not ended by `end`, its threads outlive Python and abort
+        importlib.import_module("torch._dynamo")
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
