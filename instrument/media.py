@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
 import av
@@ -22,17 +24,29 @@ log = logging.getLogger("phosphene")
 
 Encoded: TypeAlias = "Packet[Any]"
 
+MOST_HELD = 256 << 20  # bytes of a song that are held in memory: 12 minutes
+
 
 def read_sound(path: Path, channels: Sequence[int] | None = None) -> Sound:
     """The first sound track of a file in any format FFmpeg reads, as stereo float32 [n, 2] at the file's own rate.
 
-    `channels` chooses some of the file's, from 1: [n, 1 or 2], of more their mean. Raises ValueError as `sound_of` does.
+    Those of a long one are not held in memory, but looked up in a temporary file. `channels` chooses some of the file's, from
+    1: [n, 1 or 2], of more their mean. Raises ValueError as `sound_of` does, OSError if there is no room for a long one.
     """
-    samples, rate = bytearray(), 0  # of float32; it grows in place, so a long song is held but once
-    for piece in sound_of(path, channels):
-        samples += piece.samples.tobytes()
-        rate, several = piece.rate, piece.samples.shape[1]
-    return Sound(np.frombuffer(samples, np.float32).reshape(-1, several), rate)
+    held = bytearray()  # of float32; it grows in place
+    with ExitStack() as stack:
+        file = None
+        for piece in sound_of(path, channels):
+            held += piece.samples.tobytes()
+            if len(held) > MOST_HELD:
+                file = file or stack.enter_context(TemporaryFile(prefix="phosphene-"))
+                file.write(held)
+                held.clear()
+        if file:
+            file.write(held)
+            file.flush()
+        samples = np.asarray(np.memmap(file, np.float32, "r")) if file else np.frombuffer(held, np.float32)
+    return Sound(samples.reshape(-1, piece.samples.shape[1]), piece.rate)
 
 
 def sound_of(path: Path, channels: Sequence[int] | None = None) -> Iterator[Sound]:
