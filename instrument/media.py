@@ -17,8 +17,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from instrument.channels import check_channels, picked
 from instrument.flow import Sound
+from instrument.sound.channels import check_channels, picked
 
 log = logging.getLogger("phosphene")
 

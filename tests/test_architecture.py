@@ -17,13 +17,13 @@ A_PLUG_MAY = {
     "bend",
     "take",
     "songs",
-    "track",
+    "sound",
     "model",
     "networks",
     *PURE_FOLDERS,
 }
-A_PLUG_MAY |= {"channels", "midiclock", "told"}  # which channels are heard, what others say of the tempo: pure
-A_PLUG_MAY |= {"images", "media", "screen", "soundcard"}  # edges that several plugs share
+A_PLUG_MAY |= {"midiclock", "told"}  # what others say of the tempo: pure
+A_PLUG_MAY |= {"images", "media", "screen"}  # edges that several plugs share
 EDGES = {  # each library of the outside world, and the one file that knows it
     "aiohttp": "outputs.preview",
     "av": "media",
@@ -39,7 +39,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "pythonosc": "inputs.osc",
     "rtmidi": "inputs.midi",
     "safetensors": "model",
-    "sounddevice": "soundcard",
+    "sounddevice": "sound.soundcard",
     "tomli_w": "model",
     "tqdm": "progress",
 }

@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from sound_card import RATE, SoundCard, sound_card, written
 
-from instrument import soundcard
 from instrument.clock import Virtual
 from instrument.flow import Tick
 from instrument.inputs import audio
 from instrument.inputs.audio import Input, demo_path
 from instrument.listening.listener import Listener
 from instrument.plugs import Hears, Plays, Unavailable
-from instrument.soundcard import devices
+from instrument.sound import soundcard
+from instrument.sound.soundcard import devices
 
 ALWAYS = ["level", "bass", "mid", "high", "onset", "brightness"]
 NAMED = {"audio/kick", "audio/chroma/c"}

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from instrument.loopback import behind_the_server, mirror
 from instrument.plugs import Unavailable
+from instrument.sound.loopback import behind_the_server, mirror
 
 
 @pytest.mark.parametrize(

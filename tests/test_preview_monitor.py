@@ -16,13 +16,13 @@ from command_line import QUICK, kicks, running
 from parts import rig_of
 from preview_page import fetch, served, viewed, wait_until
 
-from instrument import soundcard
 from instrument.clock import Real
 from instrument.inputs.audio import Input
 from instrument.outputs.preview import Output
 from instrument.perform import perform
 from instrument.plugs import Closed
 from instrument.report import Meter
+from instrument.sound import soundcard
 from instrument.tempo import Tempo
 
 TEMPO = {"bpm": 120.0, "sure": 0.9, "locked": False, "from": "midi", "speed": 2.0, "bar": 4}

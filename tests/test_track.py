@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from instrument.track import Track
+from instrument.sound.track import Track
 
 
 def test_a_track_loops_over_its_seam_or_is_followed_by_silence() -> None:

@@ -23,9 +23,9 @@ from instrument.latency import LIMITS, keep, kept
 from instrument.places import config
 from instrument.plugs import Closed, Unavailable
 from instrument.screen import Screen, keyboard
-from instrument.soundcard import Device, Speakers, speakers
+from instrument.sound.soundcard import Device, Speakers, speakers
+from instrument.sound.track import Track
 from instrument.tempo import Tempo
-from instrument.track import Track
 
 log = logging.getLogger("phosphene")
 

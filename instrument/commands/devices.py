@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import torch
 
-from instrument.loopback import mirror
 from instrument.plugs import Unavailable
+from instrument.sound.loopback import mirror
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def listed_or_why_not(listed: Callable[[], list[str]]) -> list[str]:
 
 
 def sound() -> list[str]:
-    from instrument import soundcard  # here, as in the functions below: a missing driver must not hide the others
+    from instrument.sound import soundcard  # here, as in the functions below: a missing driver must not hide the others
 
     found = soundcard.devices()
     listed = [f"{index}: {name} ({inputs} in, {outputs} out)" for index, name, inputs, outputs in found]

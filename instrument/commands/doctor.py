@@ -120,7 +120,7 @@ def sound_out() -> Finding:
 
 
 def sound(column: int, without: str, remedy: str) -> Finding:
-    from instrument import soundcard
+    from instrument.sound import soundcard
 
     if soundcard.portaudio_library() is None:
         apt = "apt install libportaudio2" if sys.platform == "linux" else "pip install --force-reinstall sounddevice"

@@ -26,7 +26,7 @@ from instrument.inputs.audio import SUFFIXES
 from instrument.listening.meters import LEVELS
 from instrument.media import sound_of
 from instrument.progress import clock
-from instrument.soundcard import Device
+from instrument.sound.soundcard import Device
 
 REDRAWN = 0.05  # seconds between two looks of the line
 LOOKS = 50.0  # a second at a device

@@ -11,7 +11,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.channels import check_channels
 from instrument.flow import Event, Hearing, Reading, Sound, Tick
 from instrument.listening.listener import SIGNALS, Listener
 from instrument.listening.meters import Meters
@@ -19,8 +18,9 @@ from instrument.media import read_sound
 from instrument.plugs import Unavailable
 from instrument.songs.features import read_features
 from instrument.songs.sidecar import read_sidecar
-from instrument.soundcard import Device, speakers
-from instrument.track import Track
+from instrument.sound.channels import check_channels
+from instrument.sound.soundcard import Device, speakers
+from instrument.sound.track import Track
 
 log = logging.getLogger("phosphene")
 

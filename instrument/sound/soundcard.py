@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.channels import check_channels, picked
 from instrument.flow import Tick
-from instrument.loopback import behind_the_server, mirror, remedy
 from instrument.parameters import unknown
 from instrument.plugs import Unavailable
-from instrument.track import Track
+from instrument.sound.channels import check_channels, picked
+from instrument.sound.loopback import behind_the_server, mirror, remedy
+from instrument.sound.track import Track
 
 log = logging.getLogger("phosphene")
 
