@@ -23,14 +23,19 @@ Samples = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Style:
-    """Steps of a bar in which each drum is struck, a digit 0..9 each for how surely; and from which tempo to which."""
+    """Steps of one bar or more in which each drum is struck, a digit 0..9 each for how surely; and from which tempo to which.
+
+    Chords have steps too, or are held or struck as chance has it.
+    """
 
     tempi: tuple[float, float]
     kick: str
     snare: str
     hat: str
     bass: str
+    chords: str = ""
     beats: int = 4
+    bars: int = 1
 
 
 STYLES = {
@@ -48,8 +53,40 @@ STYLES = {
     "electro": Style((100, 128), "9003000300903000", "0000900000009000", "9393939393939393", "8383838383838383"),
     "disco": Style((105, 126), "9000900090009000", "0000800000008000", "2090209020902090", "9080908090809080"),
     "half": Style((120, 150), "9000000000300000", "0000000090000000", "9030903090309030", "9000000050000000"),
-    "waltz": Style((84, 200), "900000000000", "000060006000", "900090009000", "900000000000", 3),
-    "three": Style((80, 140), "900000300000", "000000009000", "903090309030", "900030006000", 3),
+    "waltz": Style((84, 200), "900000000000", "000060006000", "900090009000", "900000000000", beats=3),
+    "three": Style((80, 140), "900000300000", "000000009000", "903090309030", "900030006000", beats=3),
+    "vienna": Style((150, 204), "900000", "000000", "003030", "900000", "009090", beats=3),
+    "jazzwaltz": Style((120, 190), "900000002", "000200000", "900902902", "900700700", "000002200", beats=3),
+    "slowrock": Style((58, 96), "900000903000", "000900000900", "979979979979", "900003900003", "977977977977"),
+    "shuffle": Style((84, 142), "900002900002", "000900000900", "902902902902", "902902902902"),
+    "swing": Style((110, 212), "200000200000", "000500000500", "900903900903", "900900900900", "000002000200"),
+    "gospel": Style((54, 88), "000000000000", "000000000000", "000000000000", "900000900000", "966966966966"),
+    "ballad": Style(
+        (54, 84), "9000000090000000", "0000900000009000", "7070707070707070", "9000000080000000", "9080808080808080"
+    ),
+    "piano": Style((56, 120), "00000000", "00000000", "00000000", "90000000", "97878787"),
+    "march": Style((100, 132), "90009000", "02900292", "00000000", "90009000", "00900090"),
+    "chacha": Style((106, 132), "00000099", "00300030", "90909090", "90090090", "09090909"),
+    "reggae": Style((64, 94), "00009000", "00002000", "90909092", "90090900", "09090909"),
+    "bossa": Style((104, 164), "9009900990099009", "9009009000900900", "8888888888888888", "9009900990099009", bars=2),
+    "salsa": Style(
+        (118, 204),
+        "0000009900000099",
+        "0090900090090090",
+        "9090990909909090",
+        "0009009000090090",
+        "9099090909090909",
+        bars=2,
+    ),
+    "mambo": Style(
+        (118, 204),
+        "0000009900000099",
+        "0000000000000000",
+        "9090909090939090",
+        "0009009000090090",
+        "9009099090090909",
+        bars=2,
+    ),
 }
 CHORDS = ((0, 8, 3, 10), (0, 5, 8, 7), (0, 0, 0, 0), (0, 10, 8, 10), (0, 7, 9, 5), (0, 3, 5, 8), (0, 0, 5, 5))
 
@@ -109,9 +146,10 @@ class Piece:
         self.chance = chance = np.random.default_rng(seed)
         self.name = list(STYLES)[seed % len(STYLES)]
         self.style = style = STYLES[self.name]
-        self.steps = len(style.kick)
+        self.steps = len(style.kick) // style.bars
         self.tempo = chance.uniform(*style.tempi)
-        self.swing = chance.choice((0, 0, 0, chance.uniform(0.05, 0.33)))  # of two steps
+        pairs = self.steps // style.beats % 2 == 0  # and not triplets
+        self.swing = chance.choice((0, 0, 0, chance.uniform(0.05, 0.33))) * pairs  # of two steps
         self.drift = chance.choice((0, 0, 0.01, 0.03))
         self.kit = kit(chance)
         bars = int(SECONDS * self.tempo / 60 / style.beats)
@@ -150,22 +188,25 @@ class Piece:
         bass, pad = chance.uniform(0.15, 0.5), chance.choice((0, chance.uniform(0.03, 0.15)))
         dull, stab = chance.uniform(0.8, 2.0), chance.random() < 0.5
         played = {drum: pattern(getattr(style, drum), chance) for drum in gains}
-        line = pattern(style.bass, chance)
+        line, struck = pattern(style.bass, chance), pattern(style.chords, chance)
+        stab, pad = stab or bool(style.chords), pad or 0.1 * bool(style.chords)
         human = chance.choice((0.0, 0.004, 0.008))
         for bar in range(len(self.starts) - 1):
             root = 33 + (key + chords[bar % 4]) % 12
+            here = slice(bar % style.bars * self.steps, (bar % style.bars + 1) * self.steps)
             if bar not in self.breaks.get("drums", ()):
                 for drum, steps in played.items():
-                    for step in np.flatnonzero(chance.random(self.steps) < steps):
+                    for step in np.flatnonzero(chance.random(self.steps) < steps[here]):
                         at = max(self.time(bar, step) + chance.normal(0, human), 0)
                         loud = chance.uniform(0.6, 1)
                         self.add(at, self.kit[drum](), gains[drum] * loud)
                         self.drums.append((at, drum))
             if bar not in self.breaks.get("bass", ()):
-                for step in np.flatnonzero(chance.random(self.steps) < line):
+                for step in np.flatnonzero(chance.random(self.steps) < line[here]):
                     self.add(self.time(bar, step), tone(chance, note(root), 0.18, dull, 0.004), bass)
             if pad and bar not in self.breaks.get("chords", ()):
-                when = (0,) if not stab else tuple(np.flatnonzero(chance.random(self.steps) < 0.25))
+                odds = struck[here] if style.chords else 0.25
+                when = (0,) if not stab else tuple(np.flatnonzero(chance.random(self.steps) < odds))
                 length = self.starts[bar + 1] - self.starts[bar] if not stab else 0.15
                 for step in when:
                     for interval in (12, 15, 19, 24):
@@ -185,7 +226,7 @@ def pattern(digits: str, chance: Chance) -> NDArray[np.float64]:
     """How likely each step is: what the style says, and a few steps of the piece's own."""
     odds = np.array([int(digit) / 9 for digit in digits])
     odds = np.where(odds >= 0.5, np.maximum(odds, 0.9), odds * chance.uniform(0, 1))
-    own = chance.random(len(odds)) < 0.06
+    own = chance.random(len(odds)) < 0.06 * any(odds)
     return np.where(own, chance.choice((0.0, 0.8), len(odds)), odds)
 
 

@@ -4,7 +4,8 @@ Every groove of Musical MIDI Accompaniment in 4/4 or 3/4 becomes a piece of abou
 tempo that chance chooses by the groove's name. fluidsynth plays it, and the beats are those of the MIDI file's own tempo map.
 Half of the grooves, again by name, are for tuning; the others are for judging and for nothing else. Grooves of pieces that
 were listened to before there was this split are not judged by. Of them and of the grooves for tuning any number of further
-pieces can be had, in half of which drums or all but drums are silent for a while.
+pieces can be had, in half of which drums or all but drums are silent for a while. From the fourth on they are other music: faster
+or slower than is usual, on other instruments, and each part louder, softer or missing.
 
     apt install mma fluidsynth fluid-soundfont-gm
     python benchmarks/music.py /somewhere/music [number of further pieces of each groove]
@@ -80,6 +81,10 @@ class Groove:
         return re.sub(r"\d+$", "", self.name.lower()) in USED
 
     @property
+    def arranged(self) -> bool:
+        return self.further >= 4
+
+    @property
     def split(self) -> str:
         """`tune` or `test`, or `more` to tune by."""
         by_name = ("tune", "test")[hashlib.sha256(self.name.encode()).digest()[0] & 1]
@@ -105,6 +110,8 @@ def chart(groove: Groove) -> str:
     """The piece in the language of mma: bars of chords, and where the tempo changes."""
     chance = groove.chance
     low, high = next((low, high) for words, low, high in TEMPI if re.search(words, groove.name.lower()))
+    if groove.arranged:
+        low, high = max(0.8 * low, 55), min(1.2 * high, 215)
     tempo = round(low * (high / low) ** chance.random(), 1)
     chords, key, way = chance.choice(CHORDS).split(), chance.randrange(12), chance.choice(WAYS)
     bars = round(SECONDS * tempo / 60 / groove.beats)
@@ -155,6 +162,22 @@ def silence(file: Path, chance: random.Random) -> None:
     midi.save(file)
 
 
+def arrange(file: Path, chance: random.Random) -> None:
+    """Give each part of a MIDI file another instrument and loudness; in some files a part is missing, or all but one or two."""
+    midi = mido.MidiFile(file)
+    parts = sorted({m.channel for track in midi.tracks for m in track if m.type == "note_on"})
+    kept = chance.sample(parts, min(len(parts), chance.choice((2, len(parts) - 1, len(parts), len(parts))) or 1))
+    programs = {part: chance.randrange(96) if chance.random() < 0.7 else None for part in parts}  # all but effects
+    gains = {part: chance.uniform(0.5, 1.2) if part in kept else 0.0 for part in parts}
+    for track in midi.tracks:
+        for message in track:
+            if message.type == "program_change" and message.channel != 9 and programs.get(message.channel) is not None:
+                message.program = programs[message.channel]
+            elif message.type == "note_on" and message.velocity:
+                message.velocity = min(round(message.velocity * gains[message.channel]), 127)
+    midi.save(file)
+
+
 def absolute(track: mido.MidiTrack) -> Iterator[tuple[int, mido.Message]]:
     """A track's messages with the tick at which each is."""
     now = 0
@@ -187,6 +210,8 @@ def make(groove: Groove, folder: Path) -> bool:
     chance = random.Random(f"silence {stem.name}")
     if groove.further and chance.random() < 0.5:
         silence(stem.with_suffix(".mid"), chance)
+    if groove.arranged:
+        arrange(stem.with_suffix(".mid"), chance)
     sound = stem.with_suffix(".stereo.wav")
     play = ["fluidsynth", "-ni", "-g", "0.5", "-r", "44100", "-F", sound, FONT, stem.with_suffix(".mid")]
     subprocess.run(play, **quiet)  # type: ignore[call-overload]

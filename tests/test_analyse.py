@@ -164,7 +164,7 @@ def test_hindsight_finds_the_course_that_a_brute_search_finds() -> None:
         for number, interval in enumerate(course):
             state = int(pulse.first[intervals.index(interval)])
             if number:
-                total += float(change[intervals.index(course[number - 1]), intervals.index(interval)])
+                total += float(change[intervals.index(course[number - 1]), intervals.index(interval)]) - hindsight.COST
             for place in range(interval):
                 if 0 <= at + place < len(likely):
                     total += WEIGHT * float(likely[at + place]) * float(pulse.template[state + place])

@@ -16,6 +16,7 @@ from instrument.listening.chroma import like_keys
 from instrument.listening.gain import AutoGain
 from instrument.listening.pulse import LATE, LEAST, SPREAD, USUAL, WEIGHT, Pulse
 
+COST = 1.0  # what each beat must be worth, or a slow song is heard at its eighths
 NEAR = 3  # blocks about a beat in which the network's word for it is looked for
 AGREED = 0.175  # of a beat: two that are nearer are one
 OFF = 0.6  # of the beats of another that must lie half-way between ours, for theirs to be the beat
@@ -52,7 +53,7 @@ def course(likely: Row32, pulse: Pulse) -> Places:
     A place in the beat moves on by itself, so a course is told by where each beat comes from: [blocks, intervals].
     """
     with np.errstate(divide="ignore"):
-        change, score = np.log(pulse.change), np.log(pulse.belief)
+        change, score = np.log(pulse.change) - np.float32(COST), np.log(pulse.belief)
     before = np.zeros((len(likely), len(pulse.intervals)), np.uint8)
     each, moved = np.arange(len(pulse.intervals)), np.empty_like(score)
     for block, like in enumerate(likely.tolist()):

@@ -16,8 +16,8 @@ from instrument.listening.bars import Bars
 SLOWEST, FASTEST = 55.0, 215.0  # beats a minute
 USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly are
 STEADY = 80.0  # how much a tempo resists change from beat to beat
-PRIOR = 0.3  # how much a tempo pays, once a beat, for being unusual
-WEIGHT = 2.0  # of what is like a beat
+PRIOR = 0.15  # how much a tempo pays, once a beat, for being unusual
+WEIGHT = 2.8  # of what is like a beat
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
 LATE = 1.9  # blocks after a beat, the network is surest of it
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
