@@ -215,10 +215,9 @@ def train(rank: int, args: argparse.Namespace) -> None:
     network = Trained(pieces.pieces[0][0].shape[1] // 2)
     if args.begin:
         network.read(args.begin)
-        if rank == 0:
-            report(network.eval(), judged, 0)
-            network.train()
     kept = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
+    if args.begin and rank == 0:
+        report(kept.module, judged, 0)
     optimiser = torch.optim.Adam(network.parameters())
     begun, step, done = time.time(), 0, torch.zeros(1)
     while done < 1:
@@ -239,11 +238,12 @@ def train(rank: int, args: argparse.Namespace) -> None:
             kept = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
         kept.update_parameters(network)
         if rank == 0 and (step % 100 == 0 or done >= 1):
-            report(kept.module.eval(), judged, step)
+            report(kept.module, judged, step)
             kept.module.write(args.out)
 
 
 def report(network: Trained, judged: list[tuple[Features, NDArray[np.int8]]], step: int) -> None:
+    network.eval()  # nothing is dropped
     with torch.no_grad():
         losses = [
             loss(network(torch.from_numpy(x.astype(np.float32))[None]), torch.from_numpy(y / np.float32(100))[None])
