@@ -136,7 +136,7 @@ def generator_parameters(parts: Iterable[Part]) -> dict[str, Parameter]:
     """What can be moved of any network in the show; where kinds differ over one, the first has it its way."""
     found: dict[str, Parameter] = {}
     for part in parts:
-        found = declared(part.generator.render) | found
+        found = {**part.faders, **found}
     return found
 
 

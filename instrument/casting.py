@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from instrument.document import Mistake, located, read, settled
 from instrument.faults import Faults
 from instrument.flow import ParameterFrame
 from instrument.ladder import STEPS, Eased, Ladder
+from instrument.latent.classes import Classed, Classes
 from instrument.model import Model, kind_of
 from instrument.packed import Packed
-from instrument.parameters import declared, unknown
+from instrument.parameters import Parameter, Range, declared, unknown
 from instrument.patch import Bent, Patch
 from instrument.plugging import built
 from instrument.plugs import FASTEST, LIKELY, Eases, Executed, Generator, Walk
@@ -41,6 +43,8 @@ class Part:
     generator: Generator
     walk: Walk
     slots: list[Slot]
+    faders: Mapping[str, Parameter]
+    classes: Classes | None
 
 
 class Casting:
@@ -64,8 +68,9 @@ class Casting:
         if key not in self.parts:
             there = next((part for part in self.parts.values() if part.path == path), None)
             generator, slots = (there.generator, there.slots) if there else self.opened(name, found, where)
-            walk = built("walks", self.patch.walk, supplied, generator)
-            self.parts[key] = Part(name, path, generator, walk, slots)
+            classes = Classes(generator) if isinstance(generator, Classed) and generator.classes else None
+            walk = built("walks", self.patch.walk, supplied, classes or generator)
+            self.parts[key] = Part(name, path, generator, walk, slots, movable(generator), classes)
         return self.parts[key]
 
     def opened(self, name: str, path: Path, where: str) -> tuple[Generator, list[Slot]]:
@@ -89,7 +94,8 @@ class Casting:
             if other is part:
                 return voice
         kin = next((voice for other, voice in self.voices if other.path == part.path), None)
-        made = replace(kin, name=part.name, walk=part.walk) if kin else self.new(part, packed, faults)
+        again = partial(replace, name=part.name, walk=part.walk, classes=part.classes)
+        made = again(kin) if kin else self.new(part, packed, faults)
         self.voices.append((part, made))
         return made
 
@@ -119,15 +125,15 @@ class Casting:
 
     def new(self, part: Part, packed: Packed, faults: Faults) -> Voice:
         plan = Plan(part.slots, packed.views, part.generator.layers(), faults.report)
-        own = declared(part.generator.render)
-        faders = {name: view for name, view in packed.views["generator"].items() if name in own}
+        faders = {name: view for name, view in packed.views["generator"].items() if name in part.faders}
         if not self.show.live:
-            return Voice(part.name, part.generator, part.walk, plan, faders)
+            return Voice(part.name, part.generator, part.walk, plan, faders, classes=part.classes)
         captured = Captured(part.generator, plan, faders) if packed.device.is_cuda else None
         steps = len(STEPS) - 1 if isinstance(part.generator, Eases) else 0
         # of threads a processor alone has to choose the number
         ladder = Ladder(self.show.fps, steps, other_threads if packed.device.is_cpu else lambda: False)
-        return Voice(part.name, Eased(captured or part.generator, ladder), part.walk, plan, faders, captured)
+        generator = Eased(captured or part.generator, ladder)
+        return Voice(part.name, generator, part.walk, plan, faders, captured, classes=part.classes)
 
 
 def model_named(patch: Patch, scene: Scene, asked: str | None) -> tuple[str, str]:
@@ -152,6 +158,17 @@ def opened_model(path: Path, device: torch.device) -> Generator:
         kind = kind_of(played.network)
     generator: Generator = catalog.plug("generators", kind)(played, device)
     return generator
+
+
+def movable(generator: Generator) -> dict[str, Parameter]:
+    """What can be moved of a network; `label`, if it has classes, from the first of them to the last."""
+    found = declared(generator.render)
+    classes = generator.classes if isinstance(generator, Classed) else 0
+    if classes > 1:
+        found["label"] = Parameter("label", Range(0, classes - 1), 0.0)
+    elif isinstance(generator, Classed):
+        found.pop("label", None)
+    return found
 
 
 def slot(name: str, bent: Bent, generator: Generator) -> Slot:

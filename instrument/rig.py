@@ -176,9 +176,8 @@ class Rig:
     def wander(self, tick: Tick, parameters: ParameterFrame) -> Latent:
         """Where the walk is."""
         voice = self.voice
-        latent = self.guarded("walk", lambda: voice.walk.step(tick, **parameters["walk"]), voice.latent)
+        latent = self.guarded("walk", lambda: voice.wander(tick, parameters), voice.latent)
         assert latent is not None, "the walk failed before its first latent"
-        voice.latent = latent
         return latent
 
     def render(self, tick: Tick, latent: Latent, parameters: ParameterFrame, events: Sequence[Event] = ()) -> Frame:

@@ -14,8 +14,9 @@ from torch import Tensor
 from instrument.bend import Plan
 from instrument.captured import Captured
 from instrument.document import Mistake
-from instrument.flow import START, Event, Latent, ParameterFrame
+from instrument.flow import START, Event, Latent, ParameterFrame, Tick
 from instrument.ladder import Eased
+from instrument.latent.classes import Classes
 from instrument.plugs import Generator, Walk
 from instrument.threads import draw_on, settle
 
@@ -30,6 +31,7 @@ PUZZLES = 32  # mistakes that are said; a stranger may send any number
 class Voice:
     """`faders` are the generator's parameters as 0-dim tensors; `latent` and `image` the last good ones.
 
+    `classes` is the space that the walk walks in, where the network was taught several kinds of picture.
     `captured` is where on a GPU its pictures are replayed; `threads` on how many of the processor's it draws, None
     leaves that alone.
     """
@@ -40,6 +42,7 @@ class Voice:
     plan: Plan
     faders: Mapping[str, Tensor]
     captured: Captured | None = None
+    classes: Classes | None = None
     latent: Latent | None = None
     image: Tensor | None = None
     threads: int | None = None
@@ -61,6 +64,13 @@ class Voice:
         if self.threads is not None:
             self.threads = torch.get_num_threads()
 
+    def wander(self, tick: Tick, parameters: ParameterFrame) -> Latent:
+        """Where the walk is."""
+        if self.classes:
+            self.classes.label = parameters["generator"].get("label", 0.0)
+        self.latent = self.walk.step(tick, **parameters["walk"])
+        return self.latent
+
     def draw(self, latent: Latent, parameters: ParameterFrame) -> Tensor:
         """The picture [3, h, w] of a latent, with this frame's bends in place."""
         self.plan.update(parameters)
@@ -73,9 +83,9 @@ class Voice:
         naming it.
         """
         for n in range(pictures):
-            self.latent = self.walk.step(START, **parameters["walk"])
+            latent = self.wander(START, parameters)
             with self.plan.rehearsal() if n == 0 else nullcontext():
-                self.image = self.draw(self.latent, parameters)
+                self.image = self.draw(latent, parameters)
         if isinstance(self.generator, Eased):
             self.generator.leave()  # nobody saw these, so they were not late
         if self.captured and self.latent:

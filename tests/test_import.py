@@ -6,8 +6,11 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 from command_line import phosphene
 
+from instrument import catalog
+from instrument.__main__ import command_line
 from instrument.model import read_model
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,6 +37,15 @@ def test_it_makes_a_model_folder(place):
     assert cv2.imread(str(made / "preview.jpg")).shape == (256, 256, 3)
     assert read_model(made).network.resolution == 64
     assert "StyleGAN2 (skip), 64 px, colour, 4 classes" in said and "`phosphene play --model models/faces`" in said
+
+
+def test_the_preview_shows_every_class(tmp_path, monkeypatch):
+    asked = []
+    kind = catalog.plug("generators", "stylegan2")
+    mapped = kind.map
+    monkeypatch.setattr(kind, "map", lambda self, z, label, *more: asked.append(label) or mapped(self, z, label, *more))
+    assert command_line(["import", str(FILE), "-o", str(tmp_path / "faces")]) == 0
+    assert torch.cat(asked).sum(0).tolist() == [4, 4, 4, 4] and torch.cat(asked).max(1).values.min() == 1
 
 
 def test_what_was_imported_plays_and_so_does_the_checkpoint_itself(place):

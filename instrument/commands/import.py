@@ -24,6 +24,7 @@ from instrument.commands.models import size, speed
 from instrument.document import Mistake, located
 from instrument.files import whole
 from instrument.images import sheet, write_jpeg
+from instrument.latent.classes import shares
 from instrument.latent.paths import normal
 from instrument.model import Model, kind_of, model_toml, write_tensors
 from instrument.training.pictures import eight_bit
@@ -79,10 +80,11 @@ def write(args: argparse.Namespace, model: Model, made: NDArray[np.uint8]) -> No
 
 @torch.inference_mode()
 def pictures(model: Model, device: torch.device) -> NDArray[np.uint8]:
-    """The pictures of the first seeds, [N, 3, R, R] as bytes."""
+    """The pictures of the first seeds, [N, 3, R, R] as bytes; of a network with classes from all over them."""
     generator = catalog.plug("generators", kind_of(model.network))(model, device)
-    made = []
+    made, classes = [], model.network.classes
     for seed in range(SHOWN):
-        w = generator.map(normal(seed, generator.z_dim)[None], truncation=TRUNCATION)
+        label = shares(torch.tensor(seed * classes // SHOWN), classes)[None] if classes else None
+        w = generator.map(normal(seed, generator.z_dim)[None], label, TRUNCATION)
         made.append(generator.synthesize(w)[0].expand(3, -1, -1).cpu())
     return eight_bit(torch.stack(made))

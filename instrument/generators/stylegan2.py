@@ -11,6 +11,7 @@ from torch import Tensor
 
 from instrument.bend import untouched
 from instrument.flow import Latent
+from instrument.latent.classes import Label, shares
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
 from instrument.networks.compiled import Compiled, there_is_openvino
@@ -35,7 +36,8 @@ class Generator:
         if not isinstance(found.network, StyleGAN2):
             raise ValueError(f"{model}: holds another kind of network than StyleGAN2")
         weights = {name: weight.to(device, torch.float32) for name, weight in found.weights.items()}
-        self.network, self.device, self.z_dim = found.network, device, found.network.z_dim
+        self.network, self.device = found.network, device
+        self.z_dim, self.classes = found.network.z_dim, found.network.classes
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
         self.executor: Lean | Compiled = Lean(self.plan)
@@ -90,12 +92,16 @@ class Generator:
         *,
         truncation: Annotated[Tensor, Range(-1, 1.5)] = 0.8,
         noise: Annotated[Tensor, Range(0, 4)] = 1.0,
+        label: Label = 0.0,
     ) -> Tensor:
         """The picture [3, R, R] of a latent, each layer passed through `bend`.
 
         `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites; `noise` scales the trained strengths.
+        `label` is the class, from 0, between two a mixture.
         """
-        w = truncate(latent.w, truncation, self.mapping.middle())  # [num_ws, w_dim]
+        there_is = shares(torch.as_tensor(label, device=self.device), self.classes) if self.classes else None
+        middle = self.mapping.middle(there_is)
+        w = truncate(latent.w, truncation, middle)  # [num_ws, w_dim]
         strength = torch.as_tensor(noise).expand(self.plan.noisy) if self.noisy else None
         picture = self.executor(self.plan.styles(w[None]), strength, bend, stages=self.stages)
         if self.stages < len(self.plan.blocks):

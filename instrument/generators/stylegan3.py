@@ -11,6 +11,7 @@ from torch import Tensor
 
 from instrument.bend import untouched
 from instrument.flow import Latent
+from instrument.latent.classes import Label, shares
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
 from instrument.networks.lean_waves import LeanWaves
@@ -32,7 +33,8 @@ class Generator:
         if not isinstance(found.network, StyleGAN3):
             raise ValueError(f"{model}: holds another kind of network than StyleGAN3")
         weights = {name: weight.to(device, torch.float32) for name, weight in found.weights.items()}
-        self.network, self.device, self.z_dim = found.network, device, found.network.z_dim
+        self.network, self.device = found.network, device
+        self.z_dim, self.classes = found.network.z_dim, found.network.classes
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
         self.executor = LeanWaves(self.plan)
@@ -77,13 +79,17 @@ class Generator:
         turn: Annotated[Tensor, Range(-180, 180, "deg")] = 0.0,
         x: Annotated[Tensor, Range(-1, 1)] = 0.0,
         y: Annotated[Tensor, Range(-1, 1)] = 0.0,
+        label: Label = 0.0,
     ) -> Tensor:
         """The picture [3, R, R] of a latent, each layer passed through `bend`.
 
         `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites. The picture is turned about its middle
         by `turn`, and moved to the right and down by `x` and `y` of its width: the network draws what comes into view.
+        `label` is the class, from 0, between two a mixture.
         """
-        w = truncate(latent.w, truncation, self.mapping.middle())  # [num_ws, w_dim]
+        there_is = shares(torch.as_tensor(label, device=self.device), self.classes) if self.classes else None
+        middle = self.mapping.middle(there_is)
+        w = truncate(latent.w, truncation, middle)  # [num_ws, w_dim]
         faders = (torch.as_tensor(value, device=self.device) for value in (turn * (math.pi / 180), x, y))
         transform = self.plan.input.transform @ moved(*faders)
         picture = self.executor(self.plan.styles(w[None]), transform, bend)[0]

@@ -15,7 +15,7 @@ class Walk:
 
     def __init__(self, space: Space, *, seed: int, anchors: tuple[int, ...]) -> None:
         seeds = anchors or tuple(range(seed, seed + 8))
-        self.keys = space.map(torch.stack([normal(key, space.z_dim) for key in seeds]))  # [keys, num_ws, w_dim]
+        self.space, self.keys = space, torch.stack([normal(key, space.z_dim) for key in seeds])  # [keys, z_dim]
         self.position, self.beat = 0.0, 0.0
 
     def step(
@@ -30,4 +30,4 @@ class Walk:
         self.beat = tick.beat
         key, between = divmod(self.position + push, 1)
         around = [(int(key) + step) % len(self.keys) for step in (-1, 0, 1, 2)]
-        return Latent(catmull_rom(self.keys[around], between))
+        return Latent(catmull_rom(self.space.map(self.keys[around]), between))
