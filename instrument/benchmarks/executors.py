@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.benchmarks.networks import numbers, stylegan2
 from instrument.bend import untouched
 from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.race import precisions
 from instrument.networks.simple import Simple
-from instrument.networks.stylegan2 import Plan, StyleGAN2, planned, widths
+from instrument.networks.stylegan2 import Plan, StyleGAN2, planned
 from instrument.plugs import Bend
 from instrument.report import percentiles
 from instrument.show import Show
@@ -69,11 +70,8 @@ def threads(count: int) -> Iterator[None]:
 
 def made(resolution: int, base: int, most: int, device: torch.device) -> tuple[Plan, StyleGAN2]:
     """The plan of a network of random numbers."""
-    channels, w_dim = widths(resolution, base, most), min(2 * most, 512)
-    network = StyleGAN2(resolution=resolution, z_dim=64, w_dim=w_dim, channels=channels, mapping_layers=2)
-    random = torch.Generator().manual_seed(1)
-    weights = {name: torch.randn(shape, generator=random).to(device) for name, shape in network.shapes().items()}
-    return planned(network, weights), network
+    network = stylegan2(resolution, base, most)
+    return planned(network, {name: weight.to(device) for name, weight in numbers(network).items()}), network
 
 
 def in_turn(ways: dict[str, Runner], plan: Plan, device: torch.device, seconds: float) -> dict[str, float]:

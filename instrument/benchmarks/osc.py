@@ -21,7 +21,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 port, rate, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 packets = []
 for number in range(rate):
-    message = OscMessageBuilder(["/walk/speed", "/hands", "/generator/truncation", "/kick/octaves"][number % 4])
+    message = OscMessageBuilder(["/walk/speed", "/walk/push", "/generator/truncation", "/kick/octaves"][number % 4])
     message.add_arg(number / rate)
     packets.append(message.build().dgram)
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,4 +1,4 @@
-"""Measure this machine: control path, loop overhead, executors, OSC under load, start, training.
+"""Measure this machine: control path, loop overhead, executors, whole frames, OSC under load, start, training.
 
 Ratios are taken frame about in one run, so they mean something on a busy machine; milliseconds only on a quiet one.
 
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from instrument import __version__, options
-from instrument.benchmarks import control, executors, osc, overhead, start, training
+from instrument.benchmarks import control, executors, frames, osc, overhead, start, training
 from instrument.document import Mistake
 from instrument.parameters import unknown
 from instrument.show import Show
@@ -27,6 +27,7 @@ MEASUREMENTS = {
     "control": control,
     "overhead": overhead,
     "executors": executors,
+    "frames": frames,
     "osc": osc,
     "start": start,
     "training": training,
