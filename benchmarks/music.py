@@ -4,8 +4,8 @@ Every groove of Musical MIDI Accompaniment in 4/4 or 3/4 becomes a piece of abou
 tempo that chance chooses by the groove's name. fluidsynth plays it, and the beats are those of the MIDI file's own tempo map.
 Half of the grooves, again by name, are for tuning; the others are for judging and for nothing else. Grooves of pieces that
 were listened to before there was this split are not judged by. Of them and of the grooves for tuning any number of further
-pieces can be had, in half of which drums or all but drums are silent for a while. From the fourth on they are other music: faster
-or slower than is usual, on other instruments, and each part louder, softer or missing.
+pieces can be had, in half of which drums or all but drums are silent for a while. From the fourth on they are other music: on
+other instruments, and each part louder, softer or missing. With them come the other grooves of the same file, one piece each.
 
     apt install mma fluidsynth fluid-soundfont-gm
     python benchmarks/music.py /somewhere/music [number of further pieces of each groove]
@@ -31,6 +31,8 @@ USED = {  # by the pieces that trackers were designed on
     "swing", "teamtechno", "techno", "trance", "triphop",
 }  # fmt: skip
 NO_MUSIC = "metronome", "none", "count", "ending", "intro", "milintro"
+NO_GROOVE = re.compile(r"(?i:count|end|intro|fill)|[a-z0-9](F[A-D]?|E)$")  # of the others in a file: a bar of its own
+OTHERS = 100  # the number of the first further piece that plays another groove of the file
 TEMPI = (  # what fits a groove's name: beats a minute, from and to
     (r"ballad|slow|bolero|serenade|lullaby|hymn|spiritual|desert|nite", 62, 92),
     (r"dnb", 160, 180),
@@ -64,12 +66,18 @@ WAYS = ("steady", "steady", "steady", "steady", "drift", "step")  # what the tem
 
 @dataclass(frozen=True)
 class Groove:
-    """A groove's name, its file, and how many beats its bar has."""
+    """The name of a file's first groove, the file, how many beats its bar has, and the names of its other grooves."""
 
     name: str
     file: Path
     beats: int
+    others: tuple[str, ...] = ()
     further: int = 0
+
+    @property
+    def played(self) -> str:
+        """The groove that is played."""
+        return self.others[self.further - OTHERS] if self.further >= OTHERS else self.name
 
     @property
     def chance(self) -> random.Random:
@@ -82,7 +90,7 @@ class Groove:
 
     @property
     def arranged(self) -> bool:
-        return self.further >= 4
+        return 4 <= self.further < OTHERS
 
     @property
     def split(self) -> str:
@@ -92,30 +100,30 @@ class Groove:
 
 
 def grooves() -> Iterator[Groove]:
-    """Every groove that may be used, in the order of names."""
+    """Every file's groove that may be used, in the order of names."""
     for file in sorted(LIBRARY.glob("*/*.mma")):
         text = file.read_text("utf-8", "replace")
-        name = re.search(r"^\s*DefGroove\s+(\S+)", text, re.M | re.I)
+        names = re.findall(r"^\s*DefGroove\s+(\S+)", text, re.M | re.I)
         time = re.search(r"^\s*Time\s+(\d)(?:/(\d))?", text, re.M | re.I)
         signature = re.search(r"^\s*TimeSig\s+\d+\s*/?\s*(\d+)", text, re.M | re.I)
-        if not name or not time or int(time[1]) not in (3, 4):
+        if not names or not time or int(time[1]) not in (3, 4):
             continue
         if (time[2] or "4") != "4" or (signature and signature[1] != "4"):
             continue
-        if not any(word in name[1].lower() for word in NO_MUSIC):
-            yield Groove(name[1], file, int(time[1]))
+        if not any(word in names[0].lower() for word in NO_MUSIC):
+            one_time = len(set(re.findall(r"^\s*Time\s+(\S+)", text, re.M | re.I))) == 1
+            others = (name for name in names[1:] if not NO_GROOVE.search(name)) if one_time else ()
+            yield Groove(names[0], file, int(time[1]), tuple(others))
 
 
 def chart(groove: Groove) -> str:
     """The piece in the language of mma: bars of chords, and where the tempo changes."""
     chance = groove.chance
     low, high = next((low, high) for words, low, high in TEMPI if re.search(words, groove.name.lower()))
-    if groove.arranged:
-        low, high = max(0.8 * low, 55), min(1.2 * high, 215)
     tempo = round(low * (high / low) ** chance.random(), 1)
     chords, key, way = chance.choice(CHORDS).split(), chance.randrange(12), chance.choice(WAYS)
     bars = round(SECONDS * tempo / 60 / groove.beats)
-    lines = [f"Tempo {tempo}", f"Groove {groove.file}:{groove.name}"]
+    lines = [f"Tempo {tempo}", f"Groove {groove.file}:{groove.played}"]
     for bar in range(bars):
         if way == "drift":
             lines.append(f"Tempo {tempo * (1 + chance.uniform(-0.03, 0.03)):.2f}")
@@ -237,7 +245,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     further = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     once = list(grooves())
-    again = [replace(one, further=n) for n in range(1, further + 1) for one in once if one.split != "test"]
+    again = [
+        replace(one, further=n)
+        for one in once
+        if one.split != "test"
+        for n in (*range(1, further + 1), *range(OTHERS, OTHERS + (len(one.others) if further else 0)))
+    ]
     for groove in [*(one for one in once if not one.used), *again]:
         place = folder / groove.split
         place.mkdir(parents=True, exist_ok=True)
