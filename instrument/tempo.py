@@ -20,6 +20,8 @@ GESTURES = "tap", "double", "halve", "shift", "one", "lock", "sooner", "later"  
 BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
+LEVELS = 0.25, 4.0  # of what is heard, the performer can have so many times as many beats
+OCTAVE = 0.17  # octaves from one, within which a pulse that changes at once is the same on another level
 BARS_SURE = 4  # beats in a row that say that bars begin elsewhere, before they are believed; who knows is at once
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for
@@ -55,6 +57,8 @@ class Tempo:
         self.seen = 0.0, 0.0  # the beat and the bar of the last tick
         self.confidence = 0.0
         self.level, self.aside = 1.0, 0.0  # what is heard is that many times as slow; and that part of a beat late
+        self.chosen = False  # the level, by the performer
+        self.heard = 0.0  # seconds a beat, as heard last
         self.locked = False
         self.astray = 0.0  # beats for which it has been wrong
         self.heard_at = 0.0
@@ -108,6 +112,7 @@ class Tempo:
         if self.locked or confidence < SURE:
             self.run(now, self.pace)
             return
+        self.keep_level(period)
         period /= self.level
         self.pace = 1 / period
         if phase is None:
@@ -121,6 +126,13 @@ class Tempo:
         self.run(now, self.pace * (1 + min(max(error * period / CATCH, -BEND), BEND)))
         if reading.bar and self.level == 1 and not self.aside:
             self.hear_bar(self.beat(time) + error - phase, reading)
+
+    def keep_level(self, period: float) -> None:
+        """Where what is heard becomes twice as fast or half, the performer's beat stays as it is, if he chose its level."""
+        before, self.heard = self.heard, period
+        octaves = math.log2(period / before) if before and self.chosen else 0.0
+        if abs(abs(octaves) - 1) < OCTAVE:
+            self.level = min(max(self.level * 2 ** round(octaves), LEVELS[0]), LEVELS[1])
 
     def hear_bar(self, beat: float, reading: Reading) -> None:
         """The beat, a whole number or nearly, is one that has its place in a bar. Once a beat it is asked whether in ours too."""
@@ -176,12 +188,12 @@ class Tempo:
 
     def double(self, now: float) -> None:
         """Twice as many beats."""
-        self.level, self.pace = min(self.level * 2, 4.0), self.pace * 2
+        self.level, self.pace, self.chosen = min(self.level * 2, LEVELS[1]), self.pace * 2, True
         self.run(now, self.pace)
 
     def halve(self, now: float) -> None:
         """Half as many beats."""
-        self.level, self.pace = max(self.level / 2, 0.25), self.pace / 2
+        self.level, self.pace, self.chosen = max(self.level / 2, LEVELS[0]), self.pace / 2, True
         self.run(now, self.pace)
 
     def shift(self, now: float) -> None:
@@ -196,9 +208,9 @@ class Tempo:
         self.told = True
 
     def lock(self, now: float) -> None:
-        """Heed nothing that is heard any more; or do so again, also of bars."""
+        """Heed nothing that is heard any more; or do so again, also of bars and of the level."""
         self.locked = not self.locked
-        self.told = False
+        self.told = self.chosen = False
         self.taps.clear()
         self.run(now, self.pace)
 

@@ -62,7 +62,7 @@ def test_later_on_it_wants_to_be_surer():
     for music in (first, later):
         music.play(9, odd=0.35)
     assert first.beat() == 0.8 and later.beat() == 0.4
-    later.play(20, odd=0.1)
+    later.play(30, odd=0.02)
     assert later.beat() == 0.8
 
 

@@ -110,6 +110,22 @@ def test_another_level_is_kept_while_the_pulse_goes_on(said, bpm):
     assert (np.diff(beats) > 0).all()
 
 
+@pytest.mark.parametrize(("said", "bpm"), [("double", 240), ("halve", 60)])
+def test_a_level_that_was_chosen_stays_where_the_ears_come_to_another(said, bpm):
+    """Or the performer's word would be turned against him."""
+    tempo = Tempo(120.0)
+    played(tempo, 8, 120)
+    getattr(tempo, said)(8.0)
+    for begin, heard in ((8.0, 60), (16.0, 120), (24.0, 240), (32.0, 120)):
+        played(tempo, 8, heard, begin=begin)
+        assert tempo.bpm == pytest.approx(bpm)
+    played(tempo, 8, 124, begin=40.0)
+    assert tempo.bpm == pytest.approx(bpm / 120 * 124), "another tempo is followed"
+    tempo.lock(48.0), tempo.lock(48.0)
+    played(tempo, 8, 62, begin=48.0)
+    assert tempo.bpm == pytest.approx(bpm / 120 * 62), "let go of"
+
+
 def test_this_is_the_one():
     tempo = Tempo(120.0)
     played(tempo, 5.3, 120)
