@@ -133,10 +133,12 @@ def supplies(scene: Scene, show: Show, patch: Patch) -> dict[str, Any]:
 
 
 def generator_parameters(parts: Iterable[Part]) -> dict[str, Parameter]:
-    """What can be moved of any network in the show; where kinds differ over one, the first has it its way."""
+    """What can be moved of any network in the show; where they differ over one, the widest range has it."""
     found: dict[str, Parameter] = {}
     for part in parts:
-        found = {**part.faders, **found}
+        for name, fader in part.faders.items():
+            if name not in found or fader.range.high - fader.range.low > found[name].range.high - found[name].range.low:
+                found[name] = fader
     return found
 
 

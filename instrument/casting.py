@@ -164,7 +164,7 @@ def movable(generator: Generator) -> dict[str, Parameter]:
     """What can be moved of a network; `label`, if it has classes, from the first of them to the last."""
     found = declared(generator.render)
     classes = generator.classes if isinstance(generator, Classed) else 0
-    if classes > 1:
+    if "label" in found and classes > 1:
         found["label"] = Parameter("label", Range(0, classes - 1), 0.0)
     elif isinstance(generator, Classed):
         found.pop("label", None)

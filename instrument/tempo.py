@@ -20,8 +20,8 @@ GESTURES = "tap", "double", "halve", "shift", "one", "lock", "sooner", "later"  
 BEND = 0.04  # the most that speed is changed, to catch up or to wait
 CATCH = 1.0  # seconds in which a small error is made good
 ASTRAY, ENOUGH = 0.125, 1.0  # beats: an error that is too large to be made good, if it lasts so many beats
-LEVELS = 0.25, 4.0  # of what is heard, the performer can have so many times as many beats
-OCTAVE = 0.17  # octaves from one, within which a pulse that changes at once is the same on another level
+LEVELS = 0.25, 4.0  # times as many beats as are heard, which the performer can ask for
+SAME = 0.17  # octaves: what is heard from one moment to the next is nearer than that, or it is another tempo or level
 BARS_SURE = 4  # beats in a row that say that bars begin elsewhere, before they are believed; who knows is at once
 NUDGE, MOST = 0.01, 0.25  # seconds by which the picture comes sooner or later, each time and at most
 ABOVE = 2.0  # seconds for which a source that goes before others is waited for
@@ -112,7 +112,8 @@ class Tempo:
         if self.locked or confidence < SURE:
             self.run(now, self.pace)
             return
-        self.keep_level(period)
+        if confidence < 1:  # who knows the tempo is never on another level
+            self.keep_level(reading, time)
         period /= self.level
         self.pace = 1 / period
         if phase is None:
@@ -127,12 +128,25 @@ class Tempo:
         if reading.bar and self.level == 1 and not self.aside:
             self.hear_bar(self.beat(time) + error - phase, reading)
 
-    def keep_level(self, period: float) -> None:
-        """Where what is heard becomes twice as fast or half, the performer's beat stays as it is, if he chose its level."""
-        before, self.heard = self.heard, period
-        octaves = math.log2(period / before) if before and self.chosen else 0.0
-        if abs(abs(octaves) - 1) < OCTAVE:
-            self.level = min(max(self.level * 2 ** round(octaves), LEVELS[0]), LEVELS[1])
+    def keep_level(self, reading: Reading, time: float) -> None:
+        """Where what is heard becomes twice as fast or half, the beat stays as it is, if the performer chose its level.
+
+        Where it becomes another tempo it is other music, and may be heard otherwise.
+        """
+        before, self.heard = self.heard, reading.period
+        octaves = math.log2(reading.period / before) if before and self.chosen else 0.0
+        if abs(octaves) < SAME:
+            return
+        self.chosen = abs(octaves - round(octaves)) < SAME
+        if self.chosen and reading.phase is not None:
+            self.level *= 2.0 ** round(octaves)
+            phase, beat = reading.phase, self.beat(time)
+
+            def apart(aside: float) -> float:
+                self.aside = aside
+                return abs((self.within(phase, time) - beat + 0.5) % 1 - 0.5)
+
+            self.aside = min((self.aside, (self.aside + 0.5) % 1), key=apart)
 
     def hear_bar(self, beat: float, reading: Reading) -> None:
         """The beat, a whole number or nearly, is one that has its place in a bar. Once a beat it is asked whether in ours too."""
@@ -208,9 +222,9 @@ class Tempo:
         self.told = True
 
     def lock(self, now: float) -> None:
-        """Heed nothing that is heard any more; or do so again, also of bars and of the level."""
+        """Heed nothing that is heard any more; or do so again, also of bars."""
         self.locked = not self.locked
-        self.told = self.chosen = False
+        self.told = False
         self.taps.clear()
         self.run(now, self.pace)
 

@@ -61,7 +61,7 @@ def drawn(model, seed, label, truncation=0.8):
     ("label", "there_is"), [(0, [1, 0, 0]), (2, [0, 0, 1]), (0.25, [0.75, 0.25, 0]), (1.5, [0, 0.5, 0.5])]
 )
 def test_a_label_is_one_class_or_a_part_of_two(label, there_is):
-    assert shares(torch.tensor(float(label)), 3).tolist() == there_is
+    assert shares(torch.tensor(float(label)), 3).tolist() == shares(label, 3).tolist() == there_is
 
 
 @pytest.mark.parametrize("model", ["kinds", "means"])
@@ -96,6 +96,13 @@ def test_a_patch_with_a_label_plays_a_network_that_has_none(folder, caplog):
     rig = rig_of_patch(folder, rest={"generator/label": 1.0}, model="plain")
     assert "this model has no generator/label; the patch goes without" in caplog.text
     frames(rig)
+
+
+def test_the_fader_reaches_every_class_of_the_show_s_models(folder):
+    (folder / "scenes").mkdir()
+    (folder / "scenes" / "more.toml").write_text('model = "means"\n[rest.generator]\nlabel = 4\n')
+    (folder / "patch.toml").write_text(PATCH + '[cues]\n"key/1" = "more"\n')
+    assert rig_of_patch(folder).matrix.parameters["generator/label"].range.high == 4
 
 
 def test_another_model_keeps_to_the_classes_that_it_has(folder):

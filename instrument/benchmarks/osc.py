@@ -25,9 +25,9 @@ for number in range(rate):
     message.add_arg(number / rate)
     packets.append(message.build().dgram)
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-start, sent = time.perf_counter(), 0
-while sent < rate * seconds:
-    for _ in range(min(int((time.perf_counter() - start) * rate), int(rate * seconds)) - sent):
+start, sent, total = time.perf_counter(), 0, int(rate * seconds)
+while sent < total:
+    for _ in range(min(int((time.perf_counter() - start) * rate), total) - sent):
         out.sendto(packets[sent % rate], ("127.0.0.1", port))
         sent += 1
     time.sleep(0.002)

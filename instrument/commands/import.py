@@ -84,7 +84,7 @@ def pictures(model: Model, device: torch.device) -> NDArray[np.uint8]:
     generator = catalog.plug("generators", kind_of(model.network))(model, device)
     made, classes = [], model.network.classes
     for seed in range(SHOWN):
-        label = shares(torch.tensor(seed * classes // SHOWN), classes)[None] if classes else None
+        label = shares(seed * classes // SHOWN, classes)[None] if classes else None
         w = generator.map(normal(seed, generator.z_dim)[None], label, TRUNCATION)
         made.append(generator.synthesize(w)[0].expand(3, -1, -1).cpu())
     return eight_bit(torch.stack(made))

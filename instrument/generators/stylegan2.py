@@ -99,7 +99,7 @@ class Generator:
         `truncation` 1 is the full variety, 0 the mean picture, below 0 its opposites; `noise` scales the trained strengths.
         `label` is the class, from 0, between two a mixture.
         """
-        there_is = shares(torch.as_tensor(label, device=self.device), self.classes) if self.classes else None
+        there_is = shares(label, self.classes, self.device) if self.classes else None
         middle = self.mapping.middle(there_is)
         w = truncate(latent.w, truncation, middle)  # [num_ws, w_dim]
         strength = torch.as_tensor(noise).expand(self.plan.noisy) if self.noisy else None

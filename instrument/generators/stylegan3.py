@@ -87,7 +87,7 @@ class Generator:
         by `turn`, and moved to the right and down by `x` and `y` of its width: the network draws what comes into view.
         `label` is the class, from 0, between two a mixture.
         """
-        there_is = shares(torch.as_tensor(label, device=self.device), self.classes) if self.classes else None
+        there_is = shares(label, self.classes, self.device) if self.classes else None
         middle = self.mapping.middle(there_is)
         w = truncate(latent.w, truncation, middle)  # [num_ws, w_dim]
         faders = (torch.as_tensor(value, device=self.device) for value in (turn * (math.pi / 180), x, y))

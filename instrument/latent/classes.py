@@ -1,13 +1,23 @@
 """Classes: a network that was taught several kinds of picture, and where between them it is."""
 
+from collections.abc import Iterable
 from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from instrument.latent.paths import normal
 from instrument.parameters import Range
 
 Label = Annotated[Tensor, Range(0, 999)]  # a network's own ends with its last class
+
+
+class Space(Protocol):
+    """What a walk walks in; it has a `label`, if that can move."""
+
+    z_dim: int
+
+    def map(self, z: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
@@ -30,14 +40,28 @@ class Classes:
 
     def map(self, z: Tensor) -> Tensor:
         """z [N, z_dim] standard normal -> w [N, num_ws, w_dim]."""
-        label = shares(torch.tensor(self.label), self.generator.classes)
+        label = shares(self.label, self.generator.classes)
         return self.generator.map(z, label.expand(len(z), -1))
 
 
-def shares(label: Tensor, classes: int) -> Tensor:
+class Places:
+    """The places of some seeds [n, num_ws, w_dim]; they are mapped anew when the label of their space has moved."""
+
+    def __init__(self, space: Space, seeds: Iterable[int]) -> None:
+        self.space, self.z = space, torch.stack([normal(seed, space.z_dim) for seed in seeds])
+        self.w, self.label = space.map(self.z), getattr(space, "label", None)
+
+    def __call__(self) -> Tensor:
+        label = getattr(self.space, "label", None)
+        if label != self.label:
+            self.w, self.label = self.space.map(self.z), label
+        return self.w
+
+
+def shares(label: float | Tensor, classes: int, device: torch.device | None = None) -> Tensor:
     """How much of each class there is [classes] at a label: at a whole number all of one, between two a part of both.
 
     Beyond the last it is all of the last.
     """
-    apart = torch.arange(classes, device=label.device) - label.clamp(max=classes - 1)
-    return (1 - apart.abs()).clamp(min=0)
+    numbers = torch.arange(classes, device=device)
+    return (1 - torch.maximum(numbers - label, numbers - (classes - 1.0)).abs()).clamp(min=0)

@@ -1,9 +1,9 @@
 """Hindsight: the beats and bars of a whole song, each weighed by all of it, what came before and what came after.
 
 The pulse and the bars are those that are followed while music plays (`pulse.py`, `bars.py`): the same states, the same
-changes, the same belief in what the network hears. Only what is asked is another: not where they are now, but the one course
-through the whole song that is likeliest (Viterbi, IEEE Trans. Information Theory 13, 1967). So the first beat is as sure as
-the last.
+changes, the same belief in what the network hears. What is asked is another: not where they are now, but the one course through
+the whole song that is likeliest (Viterbi, IEEE Trans. Information Theory 13, 1967). So the first beat is as sure as the last.
+Of the whole song a fixed cost of each beat tells beats from what lies between them, which a show has the tactus for.
 """
 
 from itertools import pairwise

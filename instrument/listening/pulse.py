@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from instrument.flow import Reading
 from instrument.listening.bars import Bars
-from instrument.listening.level import Level
+from instrument.listening.tactus import Tactus
 
 SLOWEST, FASTEST = 55.0, 215.0  # beats a minute
 USUAL, SPREAD = 118.0, 0.45  # beats a minute, and octaves: where tempi mostly are
@@ -21,7 +21,7 @@ PRIOR = 0.15  # how much a tempo pays, once a beat, for being unusual
 WEIGHT = 2.8  # of what is like a beat
 WIDTH = 0.035  # of a beat: how exactly onsets are expected on it
 LATE = 1.9  # blocks after a beat, the network is surest of it
-TOLL = 0.3  # of what is usual lately, each beat must be like one, or half as many would be as good
+TOLL = 0.3  # what each beat pays, of how like one the surest lately was: or what is a little like one would be one too
 RECENT = 6.0  # seconds: lately
 LEAST = 0.02  # an onset below is none, and the pulse runs on by itself
 
@@ -48,15 +48,15 @@ class Pulse:
         self.belief = (start / (start * self.intervals).sum())[self.of].astype(np.float32)
         self.moved, self.fit = np.empty_like(self.belief), np.empty_like(self.belief)
         self.least = np.float32(1e-9 / len(self.belief))
-        self.usually, self.fall = 0.0, math.exp(-dt / RECENT)
-        self.level, self.bars = Level(dt, usual, spread, SLOWEST), Bars()
+        self.surest, self.fall = 0.0, math.exp(-dt / RECENT)
+        self.tactus, self.bars = Tactus(dt, usual, spread, SLOWEST), Bars()
 
     def __call__(self, beat: float, downbeat: float) -> Reading:
         """How like a beat and a downbeat this block is, 0..1 -> the pulse at its end."""
         moved = self.moved
         moved[1:] = self.belief[:-1]
-        self.usually = max(beat, self.usually * self.fall)
-        toll = np.float32(math.exp(-WEIGHT * TOLL * self.usually))
+        self.surest = max(beat, self.surest * self.fall)
+        toll = np.float32(math.exp(-WEIGHT * TOLL * self.surest))
         # added up in order, as in the network
         moved[self.first] = np.einsum("i,ij->j", self.belief[self.last], self.change) * toll
         if beat > LEAST:
@@ -66,7 +66,7 @@ class Pulse:
         moved *= 1 / np.add.reduce(moved)
         self.belief, self.moved = moved, self.belief
         period, phase, confidence = self.read()
-        period, phase = self.level(period, phase, beat)
+        period, phase = self.tactus(period, phase, beat)
         bar, place = self.bars(phase, self.dt / period, downbeat)
         return Reading(period, phase, confidence, bar, place)
 

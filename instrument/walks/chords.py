@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 
 from instrument.flow import Latent, Tick
-from instrument.latent.paths import normal
+from instrument.latent.classes import Places
 from instrument.parameters import Range
 from instrument.plugs import Space
 
@@ -25,7 +25,7 @@ class Walk:
 
     def __init__(self, space: Space, *, seed: int, anchors: tuple[int, ...]) -> None:
         seeds = (*anchors, *range(seed, seed + NOTES))[:NOTES]
-        self.space, self.notes = space, torch.stack([normal(note, space.z_dim) for note in seeds])  # [12, z_dim]
+        self.places = Places(space, seeds)
         self.shares = [1.0] + [0.0] * (NOTES - 1)  # of each note in the place where it is; they add up to 1
 
     def step(
@@ -55,5 +55,5 @@ class Walk:
             way = 1 - math.exp(-tick.dt / glide * min(1.0, strongest / FAINT))
             goals = (pull / sum(pulls) for pull in pulls)
             self.shares = [share + (goal - share) * way for share, goal in zip(self.shares, goals, strict=True)]
-        pictures = self.space.map(self.notes)  # [12, num_ws, w_dim]
-        return Latent(torch.einsum("n,nwd->wd", torch.tensor(self.shares), pictures))
+        pictures = self.places()  # [12, num_ws, w_dim]
+        return Latent(torch.einsum("n,nwd->wd", torch.tensor(self.shares, device=pictures.device), pictures))

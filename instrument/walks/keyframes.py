@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import torch
-
 from instrument.flow import Latent, Tick
-from instrument.latent.paths import catmull_rom, normal
+from instrument.latent.classes import Places
+from instrument.latent.paths import catmull_rom
 from instrument.parameters import Range
 from instrument.plugs import Space
 
@@ -15,7 +14,7 @@ class Walk:
 
     def __init__(self, space: Space, *, seed: int, anchors: tuple[int, ...]) -> None:
         seeds = anchors or tuple(range(seed, seed + 8))
-        self.space, self.keys = space, torch.stack([normal(key, space.z_dim) for key in seeds])  # [keys, z_dim]
+        self.places = Places(space, seeds)
         self.position, self.beat = 0.0, 0.0
 
     def step(
@@ -29,5 +28,6 @@ class Walk:
         self.position += (tick.beat - self.beat) / beats
         self.beat = tick.beat
         key, between = divmod(self.position + push, 1)
-        around = [(int(key) + step) % len(self.keys) for step in (-1, 0, 1, 2)]
-        return Latent(catmull_rom(self.space.map(self.keys[around]), between))
+        keys = self.places()  # [keys, num_ws, w_dim]
+        around = [(int(key) + step) % len(keys) for step in (-1, 0, 1, 2)]
+        return Latent(catmull_rom(keys[around], between))
