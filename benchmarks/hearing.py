@@ -44,6 +44,7 @@ STROKE = {-1: 0.5, 0: 1.0, 1: 0.4}
 RARE = 4.0, 8.0, 3.0, 4.0, 2.0  # how much more a beat, a downbeat and so on counts than none
 WORTH = 1.0, 0.6, 0.4, 0.4, 0.4
 UNITS = 64
+CUT = 0.3  # of the stretches go over into another piece, as songs do: or it would hold on to a tempo that is over
 DROPPED = 0.05  # of what a layer hands on, while it is trained
 STEEPEST = 0.1  # gradient: most are about 0.05, and a few are 1, which undid hundreds of steps
 MEMORY = 0.995  # what is written is a running mean of the weights: it hears more kinds of music than the last of them
@@ -182,10 +183,10 @@ class Pieces:
         width = self.pieces[0][0].shape[1]
         x, y = np.zeros((count, LENGTH, width), np.float32), np.zeros((count, LENGTH, len(OUTPUTS)), np.float32)
         for n in range(count):
-            heard, wanted = self.pieces[self.chance.choice(len(self.pieces), p=self.odds)]
-            begin = 0 if self.chance.random() < 0.15 else int(self.chance.integers(0, max(len(heard) - LENGTH, 1)))
-            some = slice(begin, begin + LENGTH)
-            x[n, : len(heard[some])], y[n, : len(heard[some])] = heard[some], wanted[some] / 100
+            self.put(x[n], y[n])
+            if self.chance.random() < CUT:
+                cut = int(self.chance.integers(LENGTH // 4, LENGTH // 2))
+                self.put(x[n, cut:], y[n, cut:])
             if self.chance.random() < 0.3:
                 x[n] *= np.tile(self.chance.random(width // 2) > 0.15, 2)
             if self.chance.random() < 0.5:
@@ -194,6 +195,14 @@ class Pieces:
                 corners = np.exp(self.chance.normal(0, 0.2, 6))
                 x[n] *= np.tile(np.interp(np.linspace(0, 5, width // 2), np.arange(6), corners), 2)
         return torch.from_numpy(x), torch.from_numpy(y)
+
+    def put(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+        """Fill x [blocks, 92] and y with a stretch of a piece."""
+        heard, wanted = self.pieces[self.chance.choice(len(self.pieces), p=self.odds)]
+        begin = 0 if self.chance.random() < 0.15 else int(self.chance.integers(0, max(len(heard) - len(x), 1)))
+        heard, wanted = heard[begin : begin + len(x)], wanted[begin : begin + len(x)]
+        x[:], y[:] = 0, 0
+        x[: len(heard)], y[: len(heard)] = heard, wanted / 100
 
 
 def loss(logits: Tensor, wanted: Tensor) -> Tensor:
