@@ -31,7 +31,7 @@ class Pulse:
 
     def __init__(self, dt: float, usual: float = USUAL, spread: float = SPREAD) -> None:
         self.dt = dt
-        shortest, longest = math.ceil(60 / FASTEST / dt), math.floor(60 / SLOWEST / dt)
+        shortest, longest = math.floor(60 / FASTEST / dt), math.ceil(60 / SLOWEST / dt)
         self.intervals = np.arange(shortest, longest + 1)  # blocks a beat
         self.last = np.cumsum(self.intervals) - 1
         self.first = self.last - self.intervals + 1
