@@ -5,9 +5,11 @@
     python benchmarks/hearing.py features FEATURES MUSIC/tune MUSIC/more MUSIC/machine
     python benchmarks/hearing.py train FEATURES beats.npz --minutes 50 --processes 2
 
-and then, with more kinds of music, gone on with:
+and then, with more kinds of music and with cuts between pieces, gone on with:
 
-    python benchmarks/hearing.py train FEATURES more.npz --begin beats.npz --rate 1.5e-3 --minutes 22 --batch 24
+    python benchmarks/hearing.py train FEATURES more.npz --begin beats.npz --rate 1.5e-3 --minutes 58 --batch 24
+    python benchmarks/hearing.py train FEATURES cut.npz --begin more.npz --rate 7e-4 --minutes 14 --batch 24
+    python benchmarks/hearing.py mean more.npz cut.npz 0.7 beats.npz
 
 Features are what the listener has of each block: the bands and their growth. Each piece is there as it is, and again faster or
 slower, quieter, with noise, overdriven, or in a room. One groove in eight is held out, and its loss is printed. Targets stand at
@@ -262,6 +264,16 @@ def report(network: Trained, judged: list[tuple[Features, NDArray[np.int8]]], st
     print(step, *(f"{name} {value:.4f}" for name, value in zip(OUTPUTS, mean, strict=True)), flush=True)
 
 
+def mean(one: Path, other: Path, share: float, out: Path) -> None:
+    """Write the mean of two networks of which one was trained on from the other: so much of the second."""
+    with np.load(one) as these, np.load(other) as those:
+        arrays = {
+            name: ((1 - share) * these[name].astype(np.float64) + share * those[name]).astype(these[name].dtype)
+            for name in these.files
+        }
+    np.savez_compressed(out, **arrays)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -279,8 +291,16 @@ def main() -> None:
     learnt.add_argument("--processes", type=int, default=2)
     learnt.add_argument("--batch", type=int, default=48)
     learnt.set_defaults(what="train")
+    between = commands.add_parser("mean")
+    between.add_argument("one", type=Path)
+    between.add_argument("other", type=Path)
+    between.add_argument("share", type=float, help="of the second, 0..1")
+    between.add_argument("out", type=Path)
+    between.set_defaults(what="mean")
     args = parser.parse_args()
-    if args.what == "features":
+    if args.what == "mean":
+        mean(args.one, args.other, args.share, args.out)
+    elif args.what == "features":
         write_features(args.out, args.folders, args.variants)
     else:
         torch.multiprocessing.spawn(train, (args,), args.processes)

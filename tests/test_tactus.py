@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrument.listening.tactus import BEGINNING, Tactus
+from instrument.listening.tactus import BEGINNING, EACH, EVEN, ODD, Tactus, whole
 
 DT = 512 / 44100
 LATE = 0.02  # seconds after a beat, the network is surest of it
@@ -136,3 +136,12 @@ def test_every_number_is_finite_from_the_first_block_on():
     music = Music()
     assert np.isfinite(music.play(20, even=1.0, odd=0.0)).all()
     assert np.isfinite(music.tactus.fits()).all()
+
+
+@pytest.mark.parametrize(
+    ("like", "which"),
+    [([0.9, 0.9], EACH), ([0.9, 0.3], EVEN), ([0.3, 0.9], ODD), ([0.05, 0.1], EACH), ([], EACH)],
+)
+def test_of_a_whole_song_it_is_told_at_once(like, which):
+    assert whole(np.array(like * 20), 0.4, 118.0, 0.45, 55.0) == which
+    assert whole(np.array(like * 20), 1.0, 118.0, 0.45, 55.0) == EACH, "none is so slow"

@@ -3,7 +3,7 @@
 The pulse and the bars are those that are followed while music plays (`pulse.py`, `bars.py`): the same states, the same
 changes, the same belief in what the network hears. What is asked is another: not where they are now, but the one course through
 the whole song that is likeliest (Viterbi, IEEE Trans. Information Theory 13, 1967). So the first beat is as sure as the last.
-Of the whole song a fixed cost of each beat tells beats from what lies between them, which a show has the tactus for.
+A fixed cost of each beat, and the tactus of the whole song, tell beats from what lies between them.
 """
 
 from itertools import pairwise
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from instrument.listening.bars import FLOOR, SLIP, TRUST, Bars
 from instrument.listening.chroma import like_keys
 from instrument.listening.gain import AutoGain
-from instrument.listening.pulse import LATE, LEAST, SPREAD, USUAL, WEIGHT, Pulse
+from instrument.listening.pulse import LATE, LEAST, SLOWEST, SPREAD, USUAL, WEIGHT, Pulse
+from instrument.listening.tactus import EACH, ODD, whole
 
 COST = 1.0  # what each beat must be worth, or a slow song is heard at its eighths
 NEAR = 3  # blocks about a beat in which the network's word for it is looked for
@@ -41,7 +42,12 @@ def beats(likely: Row32, dt: float, bpm: float | None = None) -> Row:
     """
     if not len(likely):
         return np.zeros(0)
-    at = course(likely, Pulse(dt, bpm or USUAL, TOLD if bpm else SPREAD))
+    usual, spread = bpm or USUAL, TOLD if bpm else SPREAD
+    at = course(likely, Pulse(dt, usual, spread))
+    if len(at) > 1:
+        said = np.array([likely[around(likely, block)].max() for block in at])
+        which = whole(said, float(np.median(np.diff(at))) * dt, usual, spread, SLOWEST)
+        at = at if which == EACH else at[which == ODD :: 2]
     moments = np.array([(centre(likely, block) + 1 - LATE) * dt for block in at])
     found: Row = np.maximum(moments[moments > -EARLY], 0.0)
     return found

@@ -102,28 +102,44 @@ class Tactus:
             self.forget()
         self.sounding, self.silent = self.sounding + self.period, 0.0
         kept = math.exp(-2 * self.period / LASTS)
-        likely = like / (like + RARE * (1 - like))
-        self.heard[side] = kept * self.heard[side] + (1 - kept) * likely
+        self.heard[side] = kept * self.heard[side] + (1 - kept) * like / (like + RARE * (1 - like))
         self.weight[side] = kept * self.weight[side] + (1 - kept)
         if self.weight.min() < 0.999 * (1 - kept**ENOUGH) or self.since < WAIT:
             return
-        fits = self.fits()
-        best = int(fits.argmax())
+        said = self.fits()
+        best = int(said.argmax())
         soon = (
             self.sounding < BEGINNING or best == EACH
         )  # of one that is a beat it is never as sure as of one that is none
-        if fits[best] > fits[self.which] + (FEW if soon else MUCH):
+        if said[best] > said[self.which] + (FEW if soon else MUCH):
             self.which, self.since = best, 0.0
 
     def fits(self) -> NDArray[np.float64]:
-        """How likely each tactus is, as a logarithm: a pulse that it leaves out had better be no beat."""
-        shares = np.clip(self.heard / self.weight, 1 - SUREST, SUREST)
-        even, odd = np.log(shares / (1 - shares))
-        each, other = self.liked(self.period), self.liked(2 * self.period)
-        return np.array((even + odd + each, even + other, odd + other))
+        """How likely each tactus is."""
+        return fits(self.heard / self.weight, self.period, self.usual, self.spread, self.slowest)
 
-    def liked(self, period: float) -> float:
-        """How usual a beat of so many seconds is, as a logarithm."""
-        if 60 / period < self.slowest:
-            return -math.inf
-        return -HEED * 0.5 * (math.log2(60 / period / self.usual) / self.spread) ** 2
+
+def whole(like: NDArray[np.floating], period: float, usual: float, spread: float, slowest: float) -> int:
+    """The tactus of a song that has been heard to its end: how like a beat each pulse was [pulses], seconds a pulse."""
+    pairs = np.asarray(like[: len(like) // 2 * 2], np.float64).reshape(-1, 2)
+    pairs = pairs[pairs.max(1, initial=0.0) >= FAINT]
+    if not len(pairs):
+        return EACH
+    return int(fits((pairs / (pairs + RARE * (1 - pairs))).mean(0), period, usual, spread, slowest).argmax())
+
+
+def fits(
+    shares: NDArray[np.float64], period: float, usual: float, spread: float, slowest: float
+) -> NDArray[np.float64]:
+    """How likely each tactus is, as a logarithm, where such shares of even pulses and of odd ones are beats [2].
+
+    A pulse that it leaves out had better be none.
+    """
+
+    def liked(period: float) -> float:
+        return -math.inf if 60 / period < slowest else -HEED / 2 * (math.log2(60 / period / usual) / spread) ** 2
+
+    shares = np.clip(shares, 1 - SUREST, SUREST)
+    even, odd = np.log(shares / (1 - shares))
+    each, other = liked(period), liked(2 * period)
+    return np.array((even + odd + each, even + other, odd + other))
