@@ -31,9 +31,8 @@ USED = {  # by the pieces that trackers were designed on
     "swing", "teamtechno", "techno", "trance", "triphop",
 }  # fmt: skip
 NO_MUSIC = "metronome", "none", "count", "ending", "intro", "milintro"
-NO_GROOVE = re.compile(
-    r"(?i:count|ending|intro|fill)|End|[a-z0-9](F[A-D]?|E)$"
-)  # of the others in a file: a bar of its own
+# of the others in a file those that are a bar of their own
+NO_GROOVE = re.compile(r"(?i:count|ending|intro|fill)|End|[a-z0-9](F[A-D]?|E)$")
 OTHERS = 100  # the number of the first further piece that plays another groove of the file
 TEMPI = (  # what fits a groove's name: beats a minute, from and to
     (r"ballad|slow|bolero|serenade|lullaby|hymn|spiritual|desert|nite", 62, 92),

@@ -1,4 +1,4 @@
-"""The level: of pulses that are all as regular, those are beats of which the network is sure."""
+"""The tactus: of pulses that are all as regular, those are beats of which the network is sure."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ LATE = 0.02  # seconds after a beat, the network is surest of it
 
 
 class Music:
-    """A level that hears pulses: `even` and `odd` is how like beats they are, `bpm` how fast they come."""
+    """A tactus that hears pulses: `even` and `odd` is how like beats they are, `bpm` how fast they come."""
 
-    def __init__(self, **more):
+    def __init__(self):
         self.tactus = Tactus(DT, 118.0, 0.45, 55.0)
         self.time, self.pulses, self.read = 0.0, 0.0, []
 

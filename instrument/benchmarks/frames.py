@@ -20,9 +20,10 @@ from instrument import catalog
 from instrument.assemble import assemble
 from instrument.benchmarks import osc
 from instrument.benchmarks.networks import numbers, stylegan2, stylegan3
+from instrument.benchmarks.stage import frame
 from instrument.clock import Virtual
 from instrument.flow import Event, Tick
-from instrument.model import Model, Network, model_toml, write_tensors
+from instrument.model import Network, model_toml, write_tensors
 from instrument.parameters import Parameter
 from instrument.patch import read_patch
 from instrument.plugs import LIKELY
@@ -41,6 +42,7 @@ MOVING = 10  # faders
 CHANGE = 20  # frames from one state of the bends to the other
 RATE, BLINK = 60.0, 200  # frames a second where latencies are taken, and messages
 WORK = {"kick/octaves": 0.1, "tilt/angle": 15.0, "glow/amount": 0.5, "glitter/amount": 0.2}  # bends of the patch
+BENDS = {address.partition("/")[0] for address in WORK}
 PATIENT = 0.5  # frames a second that a show is asked for, so that it leaves nothing out
 
 
@@ -62,7 +64,6 @@ class Hands:
         """Nothing is held open."""
 
 
-BENDS = {address.partition("/")[0] for address in WORK}
 WAYS = {"at_rest": (False,), "at_work": (True,), "changing": (False,) * CHANGE + (True,) * CHANGE}
 
 
@@ -94,8 +95,8 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
 def model(network: Network) -> Iterator[Path]:
     """A model folder, for as long as it is needed."""
     with tempfile.TemporaryDirectory() as place:
-        folder, made = Path(place), Model(network, numbers(network))
-        write_tensors(folder / "weights.safetensors", made.weights)
+        folder = Path(place)
+        write_tensors(folder / "weights.safetensors", numbers(network))
         (folder / "model.toml").write_text(model_toml(network, {}), "utf-8")
         yield folder
 
@@ -118,9 +119,7 @@ def laps(played: Rig, hands: Hands, work: Sequence[bool], seconds: float) -> dic
         until = time.perf_counter() + seconds
         for tick in Virtual(RATE, 120, 1_000_000):
             begun = time.perf_counter()
-            events = played.listen(tick)
-            parameters = played.resolve(tick, played.modulate(tick, events))
-            _ = played.render(tick, played.wander(tick, parameters), parameters, events).pixels
+            _ = frame(played, tick).pixels
             taken.append((time.perf_counter() - begun) * 1000)
             if time.perf_counter() > until and len(taken) > 2 * CHANGE:
                 break

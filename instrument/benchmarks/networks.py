@@ -10,11 +10,8 @@ from instrument.model import Network
 from instrument.networks.stylegan2 import StyleGAN2, widths
 from instrument.networks.stylegan3 import Filtered, StyleGAN3, Waves
 
-LAYERS, CRITICAL, MARGIN = (
-    14,
-    2,
-    10,
-)  # of StyleGAN3: how many, how many of them without fall-off, pixels about the picture
+LAYERS, CRITICAL = 14, 2  # of StyleGAN3: how many, and how many of them without fall-off
+MARGIN = 10  # pixels about its picture
 
 
 def stylegan2(resolution: int, base: int, most: int) -> StyleGAN2:
@@ -32,12 +29,8 @@ def stylegan3(resolution: int, base: int, most: int) -> StyleGAN3:
         cutoff = 2 * (resolution / 4) ** rise
         stop = 2**2.1 * (resolution * 2**-2.8) ** rise
         rate = 2 ** math.ceil(math.log2(min(2 * stop, resolution)))
-        return (
-            cutoff,
-            rate,
-            rate + 2 * MARGIN if layer < LAYERS - 1 else resolution,
-            round(min(base / 2 / cutoff, most)),
-        )
+        size = rate + 2 * MARGIN if layer < LAYERS - 1 else resolution
+        return cutoff, rate, size, round(min(base / 2 / cutoff, most))
 
     layers = []
     for number in range(LAYERS + 1):

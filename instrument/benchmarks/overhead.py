@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from instrument.benchmarks.stage import rig
+from instrument.benchmarks.stage import frame, rig
 from instrument.clock import Virtual
 from instrument.show import Show
 
@@ -21,12 +21,11 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
         played.warm()
         for tick in Virtual(30, 120, 1_000_000):
             start = time.perf_counter()
-            events = played.listen(tick)
-            parameters = played.resolve(tick, played.modulate(tick, events))
-            latent = played.wander(tick, parameters)
-            frame = played.render(tick, latent, parameters, events)
-            played.show(frame)
-            _ = frame.pixels
+            made = frame(played, tick)
+            played.show(made)
+            _ = made.pixels
+            latent = played.voice.latent
+            assert latent is not None, "the frame has one"
             middle = time.perf_counter()
             image = played.voice.generator.render(latent, lambda layer, x: x, **played.voice.faders)
             settle(image)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from instrument import catalog
 from instrument.assemble import assemble
-from instrument.flow import Event, Tick
+from instrument.flow import Event, Frame, Tick
 from instrument.matrix import Route
 from instrument.patch import Plugged, read_patch
 from instrument.rig import Rig
@@ -25,6 +25,13 @@ class Crowd:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def frame(played: Rig, tick: Tick) -> Frame:
+    """One frame of a show, all of it but the outputs."""
+    events = played.listen(tick)
+    parameters = played.resolve(tick, played.modulate(tick, events))
+    return played.render(tick, played.wander(tick, parameters), parameters, events)
 
 
 def rig(show: Show, modulators: int = 0, routes: int = 0, events: int = 0) -> Rig:

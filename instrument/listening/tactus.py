@@ -108,9 +108,8 @@ class Tactus:
             return
         said = self.fits()
         best = int(said.argmax())
-        soon = (
-            self.sounding < BEGINNING or best == EACH
-        )  # of one that is a beat it is never as sure as of one that is none
+        # of a pulse that is a beat the network is never as sure as of one that is none
+        soon = self.sounding < BEGINNING or best == EACH
         if said[best] > said[self.which] + (FEW if soon else MUCH):
             self.which, self.since = best, 0.0
 
