@@ -15,7 +15,7 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import race
+from instrument.networks import onednn, race
 from instrument.networks.compiled import Compiled, there_is_openvino
 from instrument.networks.lean import Lean
 from instrument.networks.simple import Simple
@@ -74,6 +74,27 @@ def test_in_bfloat16_it_is_nearly_that(network):
     exact, near = Simple(plan)(styles, strength, untouched), Lean(plan, torch.bfloat16)(styles, strength, untouched)
     scale = 2 / exact.std()  # the tolerances are for pictures as loud as published networks make them
     assert (near - exact).abs().mean() * scale < 0.05 and (near - exact).abs().max() * scale < 0.5
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_lean_draws_the_same_where_torch_has_nothing_but_its_public_operations(monkeypatch, count):
+    plan, styles = prepared(tiny(), count)
+    strength = torch.ones(plan.noisy)
+    fast = Lean(plan)(styles, strength, untouched)
+    monkeypatch.setattr(onednn, "there_is", lambda kind, device: False)
+    agrees(Lean(plan)(styles, strength, untouched), fast, 1e-5)
+
+
+def test_on_a_processor_torch_has_them():
+    assert onednn.there_is(torch.float32, "cpu") or not torch.backends.mkldnn.is_available()
+    assert not onednn.there_is(torch.float32, "cuda") and not onednn.there_is(torch.int8, "cpu")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_operations_that_answer_something_else_are_not_used(monkeypatch, kind):
+    right = onednn.fused_linear
+    monkeypatch.setattr(onednn, "fused_linear", lambda x, weight, bias: right(x, weight, bias) + 0.1)
+    assert not onednn.there_is.__wrapped__(kind, "cpu")
 
 
 @pytest.mark.parametrize("runner", [Simple, Lean])

@@ -3,6 +3,7 @@
 The same mathematics as in `simple`, with four differences that only change the order of sums. Maps lie channels-last. A
 style is put on the weights or on the maps, whichever are fewer: y = d · conv(x · s, W), d = 1 / ‖W · s‖. The activation's
 gain is put into d, bias and noise, which a leaky rectifier lets pass. What scales a doubled map is put into its filter.
+Weights that stay as they are are laid out for the processor once, where torch can (`onednn`).
 """
 
 import math
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.networks import onednn
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
 
@@ -22,7 +24,8 @@ class Lean:
 
     def __init__(self, plan: Plan, precision: torch.dtype = torch.float32) -> None:
         self.const = plan.const[None].to(precision).contiguous(memory_format=LAST)
-        self.stages = [Stage(block, precision) for block in plan.blocks]
+        size = plan.const.shape[-1]
+        self.stages = [Stage(block, precision, size << max(i - 1, 0)) for i, block in enumerate(plan.blocks)]
 
     def __call__(
         self, styles: Tensor, noise: Tensor | None, bend: Bend, fresh: bool = False, stages: int | None = None
@@ -40,11 +43,12 @@ class Lean:
 
 
 class Stage:
-    """What happens at one size."""
+    """What happens at one size, to maps that come in with `size` rows."""
 
-    def __init__(self, block: Block, precision: torch.dtype) -> None:
-        self.first = Conv(block.first, precision) if block.first else None
-        self.second, self.name = Conv(block.second, precision), block.first.name if block.first else "b4.const"
+    def __init__(self, block: Block, precision: torch.dtype, size: int) -> None:
+        self.first = Conv(block.first, precision, size) if block.first else None
+        self.second = Conv(block.second, precision, 2 * size if block.first else size)
+        self.name = block.first.name if block.first else "b4.const"
         self.skip = Past(block.skip, precision) if block.skip else None
         self.colours = ToColours(block.colours) if block.colours else None
         self.colour_name = block.colours.name if block.colours else ""
@@ -69,57 +73,66 @@ class Stage:
 class Conv:
     """A styled 3×3 convolution [N, I, h, w] -> [N, O, h, w], or twice as large."""
 
-    def __init__(self, layer: Convolution, precision: torch.dtype) -> None:
+    def __init__(self, layer: Convolution, precision: torch.dtype, size: int) -> None:
         out, into = layer.weight.shape[:2]
         gain = math.sqrt(2) * layer.gain
-        self.style, self.gain, self.clamp = layer.style, gain, layer.clamp * layer.gain
+        self.style, self.clamp = layer.style, layer.clamp * layer.gain
         self.square = layer.weight.square().sum((2, 3)).t().contiguous() / gain**2  # [I, O]
-        self.epsilon = 1e-8 / gain**2
+        self.epsilon = layer.weight.new_full((1,), 1e-8 / gain**2)
         self.bias = (layer.bias * gain).to(precision)
         self.noise = None if layer.noise is None else layer.noise.reshape(-1, 1)  # [h*w, 1]
         self.strength = None if layer.strength is None else layer.strength * gain
         self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
         self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
-        weight = layer.weight if layer.up is None else layer.weight.transpose(0, 1)
-        self.weight = weight.contiguous(memory_format=LAST)  # [O, I, 3, 3], or [I, O, 3, 3] to double
-        self.rounded = self.weight.to(precision)
-        self.numbers = layer.weight.numel() // into
+        turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
+        few = size**2 > layer.weight.numel() // into  # weights, next to the numbers of a map
+        self.weight = turned.contiguous(memory_format=LAST) if few else None
+        conv = onednn.convolution if layer.up is None else onednn.doubling
+        self.on_map = conv(turned.to(precision), None if few else size)
 
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
-        loudness = (style.square() @ self.square + self.epsilon).rsqrt()  # [N, O], the gain in it
-        if len(x) == 1 and x.shape[2] * x.shape[3] > self.numbers:
-            x = self.on_weights(x, style[0], loudness[0])
+        loudness = torch.addmm(self.epsilon, style.square(), self.square).rsqrt_()  # [N, O], the gain in it
+        if len(x) == 1 and self.weight is not None:
+            x = self.on_weights(x, self.weight, style[0], loudness[0])
         else:
             x = self.on_maps(x, style, loudness)
         if noise is not None and self.noise is not None and self.strength is not None:
-            loud = self.strength * noise
-            for maps in x.permute(0, 2, 3, 1).flatten(1, 2):  # [h*w, O], a view
-                grain = torch.randn_like(self.noise) if fresh else self.noise
-                maps.addmm_(
-                    (grain * loud).to(x.dtype), self.ones
-                )  # a product: to add a row to each is slow in bfloat16
+            x = self.grained(x, self.strength * noise, fresh)
         x = F.leaky_relu_(x, 0.2)
         return x.clamp_(-self.clamp, self.clamp) if self.clamp else x
 
-    def on_weights(self, x: Tensor, style: Tensor, loudness: Tensor) -> Tensor:
+    def on_weights(self, x: Tensor, weight: Tensor, style: Tensor, loudness: Tensor) -> Tensor:
         if self.up is None:
-            weight = self.weight * style[:, None, None] * loudness[:, None, None, None]
+            weight = weight * torch.outer(loudness, style)[..., None, None]
             return F.conv2d(x, weight.to(x.dtype), self.bias, padding=1)
-        x = F.conv_transpose2d(
-            x, (self.weight * style[:, None, None, None]).to(x.dtype), stride=2
-        )  # [1, O, 2h+1, 2w+1]
-        taps = (self.up * loudness[:, None, None, None]).to(x.dtype)
-        return F.conv2d(x, taps, self.bias, padding=1, groups=len(taps))  # [1, O, 2h, 2w]
+        x = F.conv_transpose2d(x, (weight * style.view(-1, 1, 1, 1)).to(x.dtype), stride=2)  # [1, O, 2h+1, 2w+1]
+        return self.smoothed(x, loudness)
 
     def on_maps(self, x: Tensor, style: Tensor, loudness: Tensor) -> Tensor:
-        x = x * style.to(x.dtype)[:, :, None, None]
-        if self.up is None:
-            x = F.conv2d(x, self.rounded, padding=1)  # [N, O, h, w]
-        else:
-            x = F.conv_transpose2d(x, self.rounded, stride=2)  # [N, O, 2h+1, 2w+1]
+        x = self.on_map(x * style.to(x.dtype)[..., None, None])  # [N, O, h, w] or [N, O, 2h+1, 2w+1]
+        if self.up is not None and len(x) == 1:
+            return self.smoothed(x, loudness[0])
+        if self.up is not None:
             x = F.conv2d(x, self.up.to(x.dtype), padding=1, groups=len(self.up))  # [N, O, 2h, 2w]
-        return x.mul_(loudness.to(x.dtype)[:, :, None, None]).add_(self.bias[:, None, None])
+        return torch.addcmul(self.bias[:, None, None], x, loudness.to(x.dtype)[..., None, None])
+
+    def smoothed(self, x: Tensor, loudness: Tensor) -> Tensor:
+        """x [1, O, 2h+1, 2w+1] -> [1, O, 2h, 2w], so loud, and the bias added."""
+        assert self.up is not None
+        taps = (self.up * loudness.view(-1, 1, 1, 1)).to(x.dtype)
+        return F.conv2d(x, taps, self.bias, padding=1, groups=len(taps))
+
+    def grained(self, x: Tensor, loud: Tensor, fresh: bool) -> Tensor:
+        """x [N, O, h, w] with noise added, each picture's own where it is fresh."""
+        assert self.noise is not None
+        for maps in x.permute(0, 2, 3, 1).flatten(1, 2):  # [h*w, O], a view
+            grain = (torch.randn_like(self.noise) if fresh else self.noise) * loud
+            if x.dtype == torch.float32:
+                maps.add_(grain)
+            else:  # a product: to add a column to each is slow in bfloat16
+                maps.addmm_(grain.to(x.dtype), self.ones)
+        return x
 
 
 class ToColours:
@@ -131,7 +144,10 @@ class ToColours:
     def __call__(self, x: Tensor, styles: Tensor) -> Tensor:
         weight = (self.weight * styles[:, None, self.style]).to(x.dtype)  # [N, 3, I]
         flat = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N, h*w, I], a view
-        colours = (flat @ weight.transpose(1, 2)).float().add_(self.bias)  # [N, h*w, 3]
+        if len(x) == 1:
+            colours = onednn.linear(flat, weight[0], self.bias.to(x.dtype)).float()  # [1, h*w, 3]
+        else:
+            colours = (flat @ weight.transpose(1, 2)).float().add_(self.bias)
         colours = colours.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
         return colours.clamp_(-self.clamp, self.clamp) if self.clamp else colours
 
