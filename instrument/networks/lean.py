@@ -85,10 +85,11 @@ class Conv:
         self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
         self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
-        few = size**2 > layer.weight.numel() // into  # weights, next to the numbers of a map
-        self.weight = turned.contiguous(memory_format=LAST) if few else None
+        weight = turned.contiguous(memory_format=LAST)
+        few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
+        self.weight = weight if few else None
         conv = onednn.convolution if layer.up is None else onednn.doubling
-        self.on_map = conv(turned.to(precision), None if few else size)
+        self.on_map = conv(weight.to(precision), None if few else size)
 
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
