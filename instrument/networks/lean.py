@@ -3,7 +3,8 @@
 The same mathematics as in `simple`, with four differences that only change the order of sums. Maps lie channels-last. A
 style is put on the weights or on the maps, whichever are fewer: y = d · conv(x · s, W), d = 1 / ‖W · s‖. The activation's
 gain is put into d, bias and noise, which a leaky rectifier lets pass. What scales a doubled map is put into its filter.
-Weights that stay as they are are laid out for the processor once, where torch can (`onednn`).
+Weights that stay as they are are laid out for the processor once, where torch can (`onednn`), and in float32, where
+channels are many, so that there is less to multiply (`winograd`).
 """
 
 import math
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.networks import onednn
+from instrument.networks import onednn, winograd
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
 
@@ -87,14 +88,19 @@ class Conv:
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
         weight = turned.contiguous(memory_format=LAST)
         few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
-        self.weight = weight if few else None
+        self.weight, self.on_tiles = weight if few else None, None
         conv = onednn.convolution if layer.up is None else onednn.doubling
-        self.on_map = conv(weight.to(precision), None if few else size)
+        if layer.up is None and winograd.pays(weight, precision, size):
+            self.on_tiles = winograd.Winograd(weight, size)
+        else:
+            self.on_map = conv(weight.to(precision), None if few else size)
 
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
         loudness = torch.addmm(self.epsilon, style.square(), self.square).rsqrt_()  # [N, O], the gain in it
-        if len(x) == 1 and self.weight is not None:
+        if self.on_tiles:
+            x = self.on_tiles(x, style, loudness, self.bias)
+        elif len(x) == 1 and self.weight is not None:
             x = self.on_weights(x, self.weight, style[0], loudness[0])
         else:
             x = self.on_maps(x, style, loudness)

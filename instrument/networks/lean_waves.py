@@ -2,6 +2,7 @@
 
 Maps lie channels-last. A filter of one axis that doubles is a transposed convolution, so no zeros are put between samples
 and filtered away again; one that halves works out only what is kept. The activation's gain lies in the filter before it.
+In float32, where channels are many, there is less to multiply (`winograd`).
 """
 
 import math
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instrument.networks import winograd
 from instrument.networks.stylegan3 import Input, Layer, Plan
 from instrument.plugs import Bend
 
@@ -21,7 +23,10 @@ class LeanWaves:
 
     def __init__(self, plan: Plan, precision: torch.dtype = torch.float32) -> None:
         self.waves = Waves(plan.input)
-        self.steps = [(layer.name, Step(layer, precision)) for layer in plan.steps]
+        sides = [plan.input.sizes.size, *(layer.sizes.size for layer in plan.steps)]
+        self.steps = [
+            (layer.name, Step(layer, precision, side)) for layer, side in zip(plan.steps, sides, strict=False)
+        ]
         self.gain = plan.gain
 
     def __call__(self, styles: Tensor, transform: Tensor, bend: Bend) -> Tensor:
@@ -60,14 +65,16 @@ class Waves:
 
 
 class Step:
-    """One layer: [N, I, h, w] -> [N, O, H, W]."""
+    """One layer: [N, I, h, w] -> [N, O, H, W], of maps that come in with `size` rows."""
 
-    def __init__(self, layer: Layer, precision: torch.dtype) -> None:
+    def __init__(self, layer: Layer, precision: torch.dtype, size: int) -> None:
         sizes = layer.sizes
         self.style, self.clamp, self.colours = layer.style, layer.clamp, sizes.colours
         self.weight = (layer.weight * layer.loudness).contiguous(memory_format=LAST)  # [O, I, k, k]
         self.rounded, self.bias = self.weight.to(precision), layer.bias
         self.square = layer.weight.square().sum((2, 3)).t().contiguous()  # [I, O]
+        tiles = winograd.pays(layer.weight, precision, size)
+        self.on_tiles = winograd.Winograd(self.weight, size, sizes.kernel - 1) if tiles else None
         self.padding, self.numbers = sizes.kernel - 1, layer.weight.numel() // layer.weight.shape[1]
         gain = 1.0 if sizes.colours else math.sqrt(2)
         self.up = Up(layer.up, sizes.up, sizes.padding, len(layer.weight), gain)
@@ -84,6 +91,8 @@ class Step:
         if not self.colours:
             style = style * style.square().mean(1, keepdim=True).rsqrt()
             loudness = (style.square() @ self.square + 1e-8).rsqrt()
+        if self.on_tiles:
+            return self.on_tiles(x, style, loudness, self.bias)
         if len(x) == 1 and x.shape[2] * x.shape[3] > self.numbers:
             weight = self.weight * style[0, :, None, None] * loudness[0, :, None, None, None]
             return F.conv2d(x.to(kind), weight.to(kind), self.bias.to(kind), padding=self.padding).float()

@@ -1,0 +1,100 @@
+"""3×3 convolutions of many channels with a quarter of the multiplications: Winograd's minimal filtering, F(4×4, 3×3).
+
+Tiles of 6×6 samples are turned into 36 others, which are multiplied with 36 matrices made of the weights once; what that
+gives is turned into 4×4 results (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Where
+channels are few, the turning costs more than it saves.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instrument.networks import onednn
+
+SIDE, TAPS = 4, 3  # results and weights along a side
+READ = SIDE + TAPS - 1  # samples that a tile reads along a side; its neighbour begins SIDE further
+POINTS = 0.0, 1.0, -1.0, 2.0, -2.0  # and infinity
+FEWEST = 128  # channels in and out that pay for the turning
+SMALLEST = 16  # rows that do
+STRIP = 64  # tiles, about, that a thread works out at a time: with what becomes of them they fit its caches
+
+
+def pays(weight: Tensor, precision: torch.dtype, size: int) -> bool:
+    """Whether a convolution with weight [O, I, k, k], in a precision, of maps with `size` rows, is faster this way."""
+    if precision != torch.float32 or not onednn.there_is(precision, weight.device.type):
+        return False
+    return weight.shape[2] == TAPS and min(weight.shape[:2]) >= FEWEST and size >= SMALLEST
+
+
+class Winograd:
+    """d · conv(x · s, W) + b with W [O, I, 3, 3], of maps that lie channels-last and have about `size` rows."""
+
+    def __init__(self, weight: Tensor, size: int, padding: int = 1) -> None:
+        self.padding, (self.out, self.into) = padding, weight.shape[:2]
+        self.strip = STRIP * torch.get_num_threads()
+        self.read, taken, self.made = matrices()
+        turned = torch.einsum("ki,lj,ocij->kloc", taken, taken, weight).flatten(0, 1)  # [36, O, I]
+        step, _, across = self.strips(size, size)
+        self.products = onednn.products(turned, step * across)
+
+    def __call__(self, x: Tensor, style: Tensor, loudness: Tensor, bias: Tensor) -> Tensor:
+        """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, h, w], larger where the padding is more."""
+        height, width = (side + 2 * self.padding - TAPS + 1 for side in x.shape[2:])
+        step, down, across = self.strips(*x.shape[2:])
+        ends = [self.padding, across * SIDE - width + self.padding, self.padding, down * SIDE - height + self.padding]
+        padded = F.pad(x.permute(0, 2, 3, 1), [0, 0, *ends])
+        tiles = padded.unfold(1, READ, SIDE).unfold(2, READ, SIDE)  # [N, down, across, I, 6, 6]
+        made = x.new_empty(len(x), down, SIDE, across, SIDE, self.out)
+        for i in range(len(x)):
+            for row in range(0, down, step):
+                results = self.filtered(tiles[i, row : row + step], style[i])  # [rows, across, 4, 4, O]
+                torch.addcmul(bias, results, loudness[i], out=made[i, row : row + step].transpose(1, 2))
+        return made.view(len(x), down * SIDE, across * SIDE, -1)[:, :height, :width].permute(0, 3, 1, 2)
+
+    def filtered(self, tiles: Tensor, style: Tensor) -> Tensor:
+        """tiles [rows, across, I, 6, 6], style [I] -> [rows, across, 4, 4, O]."""
+        tiles = tiles.permute(0, 1, 3, 4, 2)
+        styled = torch.mul(tiles, style, out=tiles.new_empty(tiles.shape)).flatten(0, 1)
+        results = turned(self.products(turned(styled, self.read)), self.made)
+        return results.view(*tiles.shape[:2], *results.shape[1:])
+
+    def strips(self, height: int, width: int) -> tuple[int, int, int]:
+        """Rows of tiles in each strip of a map, in all its strips, which are as large as each other, and tiles in a row."""
+        down, across = (-(-(side + 2 * self.padding - TAPS + 1) // SIDE) for side in (height, width))
+        strips = -(-down * across // self.strip)
+        step = -(-down // strips)
+        return step, step * -(-down // step), across
+
+
+def turned(tiles: Tensor, matrix: Tensor) -> Tensor:
+    """M · tile · Mᵀ of each: tiles [T, n, n, C], matrix [m, n] -> [T, m, m, C]."""
+    many, side, _, channels = tiles.shape
+    once = torch.bmm(matrix.expand(many, -1, -1), tiles.view(many, side, -1)).view(-1, side, channels)
+    return torch.bmm(matrix.expand(len(once), -1, -1), once).view(many, len(matrix), -1, channels)
+
+
+def matrices() -> tuple[Tensor, Tensor, Tensor]:
+    """What turns samples [6, 6], weights [6, 3] and products [4, 6] of one axis (Toom and Cook).
+
+    Two polynomials are multiplied by multiplying their values at as many points as their product has coefficients; turned
+    round, the same numbers are a filter's.
+    """
+    points = torch.tensor(POINTS)
+    read, taken, made = points.new_zeros(READ, READ), points.new_zeros(READ, TAPS), points.new_zeros(SIDE, READ)
+    made[:, :-1] = points ** torch.arange(SIDE)[:, None]
+    taken[:-1] = points[:, None] ** torch.arange(TAPS)
+    made[-1, -1] = taken[-1, -1] = 1  # at infinity the highest coefficient is all there is
+    for i in range(len(points)):
+        others = torch.cat([points[:i], points[i + 1 :]])
+        read[i, :-1] = polynomial(others)
+        taken[i] /= (points[i] - others).prod()
+    read[-1] = polynomial(points)
+    return read, taken, made
+
+
+def polynomial(roots: Tensor) -> Tensor:
+    """The coefficients of the product of all x - root, the lowest first."""
+    found = torch.ones(1)
+    for root in roots:
+        found = F.pad(found, [1, 0]) - root * F.pad(found, [0, 1])
+    return found
