@@ -33,7 +33,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "mido": "inputs.midi",
     "moderngl": "screen",
     "NDIlib": "outputs.ndi",
-    "openvino": "networks.compiled",
+    "openvino": "networks.program",
     "platformdirs": "places",
     "pygame": "screen",
     "pythonosc": "inputs.osc",

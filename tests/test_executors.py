@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from parts import CPU, random_weights, tiny, write_model
@@ -15,9 +16,10 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import onednn, race
-from instrument.networks.compiled import Compiled, there_is_openvino
+from instrument.networks import onednn, program, race
+from instrument.networks.compiled import Compiled, Sketch
 from instrument.networks.lean import Lean
+from instrument.networks.program import there_is_openvino
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import planned
 from instrument.networks.winograd import Winograd
@@ -199,6 +201,36 @@ def test_compiled_in_bfloat16_it_is_nearly_that(network):
     exact = Simple(plan)(styles, torch.ones(plan.noisy), untouched)
     near, scale = Compiled(plan, (), torch.bfloat16)(styles, torch.ones(plan.noisy), untouched), 2 / exact.std()
     assert (near - exact).abs().mean() * scale < 0.05 and (near - exact).abs().max() * scale < 0.5
+
+
+@needs_openvino
+@pytest.mark.parametrize("strip", [5_000_000, 20_000])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_compiled_tiles_give_the_convolution(monkeypatch, precision, strip):
+    """In as many strips as there are, some of which have a row of tiles more, and of maps wider than high."""
+    monkeypatch.setattr(program, "STRIP", strip)
+    given = torch.Generator().manual_seed(6)
+    x, weight = torch.randn(1, 24, 20, 32, generator=given), torch.randn(16, 24, 3, 3, generator=given)
+    taken = program.ops.parameter([1, 24, 20, 32], np.float32)
+    drawn = program.Drawn("", "y", {"y": program.on_tiles(taken, weight, precision)}, {"x": taken})
+    hint = "f32" if precision == torch.float32 else "bf16"
+    found = program.Piece(drawn, {"INFERENCE_PRECISION_HINT": hint})({"x": x})["y"]
+    told = torch.nn.functional.conv2d(x, weight, padding=1)
+    agrees(found, told, 2e-5 if precision == torch.float32 else 0.05)
+    assert (found - told).abs().mean() < 0.01 * told.abs().mean()
+
+
+@needs_openvino
+def test_compiled_where_channels_are_many_there_is_less_to_multiply():
+    def products(plan):
+        nodes = [
+            node for drawn in Sketch(plan, (), torch.float32).pieces(len(plan.blocks)) for node in drawn.model.get_ops()
+        ]
+        return [node.input(1).get_shape() for node in nodes if node.get_type_name() == "GroupConvolution"]
+
+    plan, _ = prepared(KINDS["wide enough for tiles"])
+    assert products(plan).count([36, 128, 128, 1, 1]) == 2
+    assert not any(len(shape) == 5 and shape[0] == 36 for shape in products(prepared(tiny())[0]))
 
 
 @needs_openvino

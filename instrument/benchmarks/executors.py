@@ -14,8 +14,9 @@ from torch import Tensor
 
 from instrument.benchmarks.networks import numbers, stylegan2
 from instrument.bend import untouched
-from instrument.networks.compiled import Compiled, there_is_openvino
+from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
+from instrument.networks.program import there_is_openvino
 from instrument.networks.race import precisions
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import Plan, StyleGAN2, planned

@@ -12,7 +12,7 @@ import torch
 
 from instrument import __version__, catalog
 from instrument.commands import devices
-from instrument.networks.compiled import there_is_openvino
+from instrument.networks.program import there_is_openvino
 from instrument.networks.race import precisions
 from instrument.plugs import Unavailable
 

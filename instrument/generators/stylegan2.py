@@ -14,9 +14,10 @@ from instrument.flow import Latent
 from instrument.latent.classes import Label, shares
 from instrument.latent.paths import truncate
 from instrument.model import Model, read_model
-from instrument.networks.compiled import Compiled, there_is_openvino
+from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
 from instrument.networks.mapping import MappingNetwork
+from instrument.networks.program import there_is_openvino
 from instrument.networks.race import chosen, precisions
 from instrument.networks.stylegan2 import StyleGAN2, planned
 from instrument.parameters import Range

@@ -1,44 +1,38 @@
 """Styles to pictures compiled for the processor by OpenVINO: an optional extra, mostly the fastest way where it is there.
 
-The same sums as in `lean`. What is compiled can call nothing, so the network is cut at the layers where bends may act, and
-what lies between two cuts is compiled as one piece.
+The same sums as in `lean`, and where channels are many fewer multiplications (`winograd`), in bfloat16 too. What is
+compiled can call nothing, so the network is cut at the layers where bends may act, and what lies between two cuts is
+compiled as one piece (`program`).
 """
 
 import math
-import sys
 from collections.abc import Collection, Iterator
-from functools import cache
 from threading import Thread
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from instrument import threads
+from instrument.networks import winograd
 from instrument.networks.lean import Lean
+from instrument.networks.program import (
+    POINTWISE,
+    Drawn,
+    Node,
+    Piece,
+    constant,
+    core,
+    enlarged,
+    limited,
+    number_of,
+    on_tiles,
+    ops,
+    sliced,
+    spread,
+)
 from instrument.networks.stylegan2 import Colours, Convolution, Plan, Skip
 from instrument.plugs import Bend
-
-# where it is there, importing OpenVINO would send a message to its makers, and a show is nobody's business
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-try:
-    import openvino
-    from openvino import opset13 as ops
-except ImportError:  # it is an extra
-    openvino = None
-
-Node = Any  # what OpenVINO's functions make; it has no annotations
-
-
-def there_is_openvino() -> bool:
-    """Whether this way can be gone on this machine."""
-    return openvino is not None
-
-
-@cache
-def core() -> Any:
-    return openvino.Core()
 
 
 class Compiled:
@@ -52,9 +46,8 @@ class Compiled:
     def __init__(self, plan: Plan, layers: Collection[str] | None = None, precision: torch.dtype | None = None) -> None:
         self.plan, self.layers = plan, set(plan.layers() if layers is None else layers)
         short = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = precision or (torch.bfloat16 if short else torch.float32)
-        self.lean = Lean(plan, precision)
-        self.precision = "bf16" if precision == torch.bfloat16 else "f32"
+        self.precision = precision or (torch.bfloat16 if short else torch.float32)
+        self.lean = Lean(plan, self.precision)
         counts = sorted({1, threads.ALL, torch.get_num_threads()})  # a show finds out which of them is better
         self.forms = {(len(plan.blocks), count): self.pieces(len(plan.blocks), count) for count in counts}
         self.begun = set(self.forms)
@@ -83,47 +76,25 @@ class Compiled:
     def add(self, stages: int, count: int) -> None:
         self.forms[stages, count] = self.pieces(stages, count)
 
-    def pieces(self, stages: int, count: int) -> list["Piece"]:
+    def pieces(self, stages: int, count: int) -> list[Piece]:
         """One form of the network, compiled for so many threads."""
         options = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == torch.bfloat16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": count,
             "ENABLE_CPU_PINNING": False,  # or the thread that draws would be tied to one core for good
         }
-        return [Piece(drawn, options) for drawn in Sketch(self.plan, self.layers).pieces(stages)]
-
-
-class Piece:
-    """What lies between two cuts; `end` is the layer it ends at, `bent` what is bent there, the maps `x` or the `image`."""
-
-    def __init__(self, drawn: "Drawn", options: dict[str, Any]) -> None:
-        self.end, self.bent, self.makes, self.takes = drawn.end, drawn.bent, drawn.makes, drawn.takes
-        self.request = core().compile_model(drawn.model, "CPU", options).create_infer_request()
-
-    def __call__(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What it makes of these, by name; it is overwritten by the next call."""
-        # kept by us until it is done: OpenVINO is handed places in memory, and keeps nothing there alive
-        given = [maps[name].float().contiguous() for name in self.takes]
-        for i, numbers in enumerate(given):
-            self.request.set_input_tensor(i, openvino.Tensor(numbers.numpy(), shared_memory=True))
-        self.request.infer()
-        return {name: torch.from_numpy(self.request.get_output_tensor(i).data) for i, name in enumerate(self.makes)}
-
-
-class Drawn:
-    """A piece before it is compiled."""
-
-    def __init__(self, end: str, bent: str, makes: dict[str, Node], takes: dict[str, Node]) -> None:
-        self.end, self.bent, self.makes, self.takes = end, bent, list(makes), list(takes)
-        self.model = openvino.Model(list(makes.values()), list(takes.values()), end or "end")
+        return [Piece(drawn, options) for drawn in Sketch(self.plan, self.layers, self.precision).pieces(stages)]
 
 
 class Sketch:
-    """Puts a network's pieces together. What a piece does not make itself it takes from the one before, if it needs it."""
+    """Draws a network's pieces, to be compiled in a precision.
 
-    def __init__(self, plan: Plan, layers: Collection[str]) -> None:
-        self.plan, self.layers = plan, layers
+    What a piece does not make itself it takes from the one before, if it needs it.
+    """
+
+    def __init__(self, plan: Plan, layers: Collection[str], precision: torch.dtype) -> None:
+        self.plan, self.layers, self.precision = plan, layers, precision
         self.shapes: dict[str, list[int]] = {"styles": [1, plan.styles.total], "noise": [plan.noisy]}
         self.made: dict[str, Node] = {}
         self.taken: dict[str, Node] = {}
@@ -193,7 +164,9 @@ class Sketch:
             ops.matmul(ops.multiply(style, style), constant(square), False, False), number_of(1e-8 / gain**2)
         )
         x = ops.multiply(self.get("x"), spread(style))
-        if layer.up is None:
+        if layer.up is None and winograd.fits(layer.weight, x.get_output_shape(0)[2]):
+            x = on_tiles(x, layer.weight, self.precision)
+        elif layer.up is None:
             x = ops.convolution(x, constant(layer.weight), [1, 1], [1, 1], [1, 1], [1, 1])
         else:
             weight = constant(layer.weight.transpose(0, 1))
@@ -216,37 +189,7 @@ class Sketch:
         return limited(ops.add(x, constant(layer.bias[None, :, None, None])), layer.clamp)
 
 
-POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
-
-
 def skipped(x: Node, skip: Skip) -> Node:
     """The way past a block of the resnet [1, I, h, w] -> [1, O, 2h, 2w]."""
     x = ops.convolution(x, constant(skip.weight * math.sqrt(0.5)), *POINTWISE)
     return enlarged(x, skip.up)
-
-
-def enlarged(x: Node, taps: Tensor) -> Node:
-    """x [1, C, h, w] -> [1, C, 2h, 2w], smoothed by taps [4, 4]."""
-    kernel = constant(4 * taps.expand(x.get_output_shape(0)[1], 1, 1, 4, 4))
-    return ops.group_convolution_backprop_data(x, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
-
-
-def limited(x: Node, clamp: float) -> Node:
-    return ops.clamp(x, -clamp, clamp) if clamp else x
-
-
-def spread(row: Node) -> Node:
-    """A number for each channel [1, C] -> [1, C, 1, 1]."""
-    return ops.reshape(row, ops.constant(np.array([1, -1, 1, 1])), False)
-
-
-def sliced(x: Node, start: int, stop: int, axis: int) -> Node:
-    return ops.slice(x, *(ops.constant(np.array([number])) for number in (start, stop, 1, axis)))
-
-
-def constant(numbers: Tensor) -> Node:
-    return ops.constant(np.ascontiguousarray(numbers.detach().float().numpy()))
-
-
-def number_of(value: float, *shape: int) -> Node:
-    return ops.constant(np.full(shape, value, np.float32))

@@ -1,6 +1,6 @@
 """Styles to pictures with torch's public operations, arranged for speed: the default wherever nothing better is known.
 
-The same mathematics as in `simple`, with four differences that only change the order of sums. Maps lie channels-last. A
+The same mathematics as in `simple`, with differences that only change the order of sums. Maps lie channels-last. A
 style is put on the weights or on the maps, whichever are fewer: y = d · conv(x · s, W), d = 1 / ‖W · s‖. The activation's
 gain is put into d, bias and noise, which a leaky rectifier lets pass. What scales a doubled map is put into its filter.
 Weights that stay as they are are laid out for the processor once, where torch can (`onednn`), and in float32, where
@@ -88,11 +88,11 @@ class Conv:
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
         weight = turned.contiguous(memory_format=LAST)
         few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
-        self.weight, self.on_tiles = weight if few else None, None
+        tiles = layer.up is None and winograd.pays(weight, precision, size)
+        self.on_tiles = winograd.Winograd(weight, size) if tiles else None
+        self.weight = weight if few and not tiles else None
         conv = onednn.convolution if layer.up is None else onednn.doubling
-        if layer.up is None and winograd.pays(weight, precision, size):
-            self.on_tiles = winograd.Winograd(weight, size)
-        else:
+        if not tiles:
             self.on_map = conv(weight.to(precision), None if few else size)
 
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:

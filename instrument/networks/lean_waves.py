@@ -70,11 +70,12 @@ class Step:
     def __init__(self, layer: Layer, precision: torch.dtype, size: int) -> None:
         sizes = layer.sizes
         self.style, self.clamp, self.colours = layer.style, layer.clamp, sizes.colours
-        self.weight = (layer.weight * layer.loudness).contiguous(memory_format=LAST)  # [O, I, k, k]
-        self.rounded, self.bias = self.weight.to(precision), layer.bias
+        self.bias = layer.bias
         self.square = layer.weight.square().sum((2, 3)).t().contiguous()  # [I, O]
-        tiles = winograd.pays(layer.weight, precision, size)
-        self.on_tiles = winograd.Winograd(self.weight, size, sizes.kernel - 1) if tiles else None
+        weight = (layer.weight * layer.loudness).contiguous(memory_format=LAST)  # [O, I, k, k]
+        tiles = winograd.pays(weight, precision, size)
+        self.on_tiles = winograd.Winograd(weight, size, sizes.kernel - 1) if tiles else None
+        self.weights = None if tiles else (weight, weight.to(precision))
         self.padding, self.numbers = sizes.kernel - 1, layer.weight.numel() // layer.weight.shape[1]
         gain = 1.0 if sizes.colours else math.sqrt(2)
         self.up = Up(layer.up, sizes.up, sizes.padding, len(layer.weight), gain)
@@ -86,17 +87,19 @@ class Step:
         return self.down(x.clamp_(-self.clamp, self.clamp) if self.clamp else x)
 
     def convolved(self, x: Tensor, style: Tensor) -> Tensor:
-        kind = self.rounded.dtype
         loudness = torch.ones_like(self.bias).expand(len(x), -1)  # [N, O]
         if not self.colours:
             style = style * style.square().mean(1, keepdim=True).rsqrt()
             loudness = (style.square() @ self.square + 1e-8).rsqrt()
         if self.on_tiles:
             return self.on_tiles(x, style, loudness, self.bias)
+        assert self.weights is not None
+        weight, rounded = self.weights
+        kind = rounded.dtype
         if len(x) == 1 and x.shape[2] * x.shape[3] > self.numbers:
-            weight = self.weight * style[0, :, None, None] * loudness[0, :, None, None, None]
+            weight = weight * style[0, :, None, None] * loudness[0, :, None, None, None]
             return F.conv2d(x.to(kind), weight.to(kind), self.bias.to(kind), padding=self.padding).float()
-        x = F.conv2d((x * style[:, :, None, None]).to(kind), self.rounded, padding=self.padding).float()
+        x = F.conv2d((x * style[:, :, None, None]).to(kind), rounded, padding=self.padding).float()
         return x.mul_(loudness[:, :, None, None]).add_(self.bias[:, None, None])
 
 

@@ -1,8 +1,9 @@
-"""3×3 convolutions of many channels with a quarter of the multiplications: Winograd's minimal filtering, F(4×4, 3×3).
+"""3×3 convolutions of many channels with fewer multiplications: Winograd's minimal filtering.
 
-Tiles of 6×6 samples are turned into 36 others, which are multiplied with 36 matrices made of the weights once; what that
-gives is turned into 4×4 results (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Where
-channels are few, the turning costs more than it saves.
+In F(4×4, 3×3) tiles of 6×6 samples are turned into 36 others, which are multiplied with 36 matrices made of the weights
+once; what that gives is turned into 4×4 results: a quarter of the multiplications (Lavin and Gray, "Fast Algorithms for
+Convolutional Neural Networks", 2015). In F(2×2, 3×3) it is 4 of 9, and numbers of few digits lose less. Where channels are
+few, the turning costs more than it saves.
 """
 
 import torch
@@ -11,19 +12,25 @@ from torch import Tensor
 
 from instrument.networks import onednn
 
-SIDE, TAPS = 4, 3  # results and weights along a side
+TAPS = 3  # weights along a side
+SIDES = {torch.float32: 4, torch.bfloat16: 2}  # results along a side of a tile
+SIDE = SIDES[torch.float32]
 READ = SIDE + TAPS - 1  # samples that a tile reads along a side; its neighbour begins SIDE further
-POINTS = 0.0, 1.0, -1.0, 2.0, -2.0  # and infinity
+POINTS = 0.0, 1.0, -1.0, 2.0, -2.0  # as many as there are results and one more, and infinity
 FEWEST = 128  # channels in and out that pay for the turning
 SMALLEST = 16  # rows that do
 STRIP = 64  # tiles, about, that a thread works out at a time: with what becomes of them they fit its caches
 
 
-def pays(weight: Tensor, precision: torch.dtype, size: int) -> bool:
-    """Whether a convolution with weight [O, I, k, k], in a precision, of maps with `size` rows, is faster this way."""
-    if precision != torch.float32 or not onednn.there_is(precision, weight.device.type):
-        return False
+def fits(weight: Tensor, size: int) -> bool:
+    """Whether a convolution with weight [O, I, k, k] of maps with `size` rows has enough of both to be faster this way."""
     return weight.shape[2] == TAPS and min(weight.shape[:2]) >= FEWEST and size >= SMALLEST
+
+
+def pays(weight: Tensor, precision: torch.dtype, size: int) -> bool:
+    """Whether it is with torch, in a precision, on the processor that the weight is for."""
+    there = precision == torch.float32 and onednn.there_is(precision, weight.device.type)
+    return there and fits(weight, size)
 
 
 class Winograd:
@@ -32,15 +39,15 @@ class Winograd:
     def __init__(self, weight: Tensor, size: int, padding: int = 1) -> None:
         self.padding, (self.out, self.into) = padding, weight.shape[:2]
         self.strip = STRIP * torch.get_num_threads()
-        self.read, taken, self.made = matrices()
+        self.read, taken, self.made = matrices(SIDE)
         turned = torch.einsum("ki,lj,ocij->kloc", taken, taken, weight).flatten(0, 1)  # [36, O, I]
-        step, _, across = self.strips(size, size)
+        step, _, across = self.strips(self.results(size), self.results(size))
         self.products = onednn.products(turned, step * across)
 
     def __call__(self, x: Tensor, style: Tensor, loudness: Tensor, bias: Tensor) -> Tensor:
         """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, h, w], larger where the padding is more."""
-        height, width = (side + 2 * self.padding - TAPS + 1 for side in x.shape[2:])
-        step, down, across = self.strips(*x.shape[2:])
+        height, width = (self.results(side) for side in x.shape[2:])
+        step, down, across = self.strips(height, width)
         ends = [self.padding, across * SIDE - width + self.padding, self.padding, down * SIDE - height + self.padding]
         padded = F.pad(x.permute(0, 2, 3, 1), [0, 0, *ends])
         tiles = padded.unfold(1, READ, SIDE).unfold(2, READ, SIDE)  # [N, down, across, I, 6, 6]
@@ -58,9 +65,13 @@ class Winograd:
         results = turned(self.products(turned(styled, self.read)), self.made)
         return results.view(*tiles.shape[:2], *results.shape[1:])
 
+    def results(self, size: int) -> int:
+        """How many along a side of so many samples."""
+        return size + 2 * self.padding - TAPS + 1
+
     def strips(self, height: int, width: int) -> tuple[int, int, int]:
-        """Rows of tiles in each strip of a map, in all its strips, which are as large as each other, and tiles in a row."""
-        down, across = (-(-(side + 2 * self.padding - TAPS + 1) // SIDE) for side in (height, width))
+        """Of so many results: rows of tiles in a strip, in all strips, which are as large as each other; tiles in a row."""
+        down, across = -(-height // SIDE), -(-width // SIDE)
         strips = -(-down * across // self.strip)
         step = -(-down // strips)
         return step, step * -(-down // step), across
@@ -73,15 +84,16 @@ def turned(tiles: Tensor, matrix: Tensor) -> Tensor:
     return torch.bmm(matrix.expand(len(once), -1, -1), once).view(many, len(matrix), -1, channels)
 
 
-def matrices() -> tuple[Tensor, Tensor, Tensor]:
-    """What turns samples [6, 6], weights [6, 3] and products [4, 6] of one axis (Toom and Cook).
+def matrices(side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For tiles of side×side results, what turns samples, weights and products of one axis (Toom and Cook).
 
-    Two polynomials are multiplied by multiplying their values at as many points as their product has coefficients; turned
-    round, the same numbers are a filter's.
+    Their shapes are [side + 2, side + 2], [side + 2, 3] and [side, side + 2]. Two polynomials are multiplied by multiplying
+    their values at as many points as their product has coefficients; turned round, the same numbers are a filter's.
     """
-    points = torch.tensor(POINTS)
-    read, taken, made = points.new_zeros(READ, READ), points.new_zeros(READ, TAPS), points.new_zeros(SIDE, READ)
-    made[:, :-1] = points ** torch.arange(SIDE)[:, None]
+    points = torch.tensor(POINTS[: side + 1])
+    many = side + TAPS - 1
+    read, taken, made = points.new_zeros(many, many), points.new_zeros(many, TAPS), points.new_zeros(side, many)
+    made[:, :-1] = points ** torch.arange(side)[:, None]
     taken[:-1] = points[:, None] ** torch.arange(TAPS)
     made[-1, -1] = taken[-1, -1] = 1  # at infinity the highest coefficient is all there is
     for i in range(len(points)):
