@@ -106,9 +106,11 @@ class Sketch:
             if block.skip:
                 self.make("past", skipped(self.get("x"), block.skip))
             if block.first:
-                self.make("x", self.convolved(block.first, 2 * i - 1))
+                self.make("x", self.convolved(block.first, 2 * i - 1, block.first.name in self.layers))
             yield from self.cut(block.first.name if block.first else "b4.const", "x")
-            self.make("x", self.convolved(block.second, 2 * i))
+            last = i == stages - 1  # of which the picture alone goes on
+            cuts = {block.second.name, block.colours.name if block.colours and not last else ""}
+            self.make("x", self.convolved(block.second, 2 * i, not cuts.isdisjoint(self.layers)))
             if block.skip:
                 self.make("x", ops.add(self.get("x"), self.spend("past")))
             yield from self.cut(block.second.name, "x")
@@ -117,7 +119,7 @@ class Sketch:
             if block.colours:
                 colours = self.coloured(block.colours)
                 self.make("image", ops.add(self.get("image"), colours) if "image" in self.shapes else colours)
-                if i == stages - 1:
+                if last:
                     self.spend("x")
                 yield from self.cut(block.colours.name, "image")
         if self.made:
@@ -155,8 +157,11 @@ class Sketch:
         """That part of the styles [1, I]."""
         return sliced(self.get("styles"), part.start, part.stop, 1)
 
-    def convolved(self, layer: Convolution, number: int) -> Node:
-        """x [1, I, h, w] -> [1, O, h, w], or twice as large; `number` is the layer's among those with noise."""
+    def convolved(self, layer: Convolution, number: int, leaves: bool) -> Node:
+        """x [1, I, h, w] -> [1, O, h, w], or twice as large; `number` is the layer's among those with noise.
+
+        Within a piece x lies channels-last; where it `leaves` the piece, or comes from another, channels are first.
+        """
         gain = math.sqrt(2) * layer.gain
         style = self.style(layer.style)
         square = layer.weight.square().sum((2, 3)).t() / gain**2  # [I, O]
@@ -164,7 +169,7 @@ class Sketch:
             ops.matmul(ops.multiply(style, style), constant(square), False, False), number_of(1e-8 / gain**2)
         )
         x = ops.multiply(self.get("x"), spread(style))
-        if layer.up is None and winograd.fits(layer.weight, x.get_output_shape(0)[2]):
+        if layer.up is None and "x" in self.made and winograd.fits(layer.weight, x.get_output_shape(0)[2]):
             x = on_tiles(x, layer.weight, self.precision)
         elif layer.up is None:
             x = ops.convolution(x, constant(layer.weight), [1, 1], [1, 1], [1, 1], [1, 1])
@@ -177,8 +182,9 @@ class Sketch:
         if layer.noise is not None and layer.strength is not None:
             strength = sliced(self.get("noise"), number, number + 1, 0)
             grain = ops.multiply(constant(layer.noise[None, None] * layer.strength * gain), strength)
-            # a convolution, because its result lies as x does: to add [1, 1, h, w] would have all of x rearranged
-            x = ops.add(x, ops.convolution(grain, constant(torch.ones(len(layer.weight), 1, 1, 1)), *POINTWISE))
+            if not leaves:  # a sum with [1, 1, h, w] would have all of x rearranged, but what leaves has to be
+                grain = ops.convolution(grain, constant(torch.ones(len(layer.weight), 1, 1, 1)), *POINTWISE)
+            x = ops.add(x, grain)
         x = ops.prelu(ops.add(x, constant(layer.bias[None, :, None, None] * gain)), number_of(0.2, 1))
         return limited(x, layer.clamp * layer.gain)
 
