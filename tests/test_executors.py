@@ -16,8 +16,8 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import onednn, program, race
-from instrument.networks.compiled import Compiled, Sketch
+from instrument.networks import compiled, onednn, program, race
+from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
 from instrument.networks.program import there_is_openvino
 from instrument.networks.simple import Simple
@@ -203,16 +203,25 @@ def test_compiled_in_bfloat16_it_is_nearly_that(network):
     assert (near - exact).abs().mean() * scale < 0.05 and (near - exact).abs().max() * scale < 0.5
 
 
+in_both = pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+
+
+def multiplied(drawn):
+    """The shapes of the weights of a piece's convolutions in groups."""
+    return [op.input(1).get_shape() for op in drawn.model.get_ops() if op.get_type_name() == "GroupConvolution"]
+
+
 @needs_openvino
-@pytest.mark.parametrize("strip", [5_000_000, 20_000])
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_compiled_tiles_give_the_convolution(monkeypatch, precision, strip):
-    """In as many strips as there are, some of which have a row of tiles more, and of maps wider than high."""
-    monkeypatch.setattr(program, "STRIP", strip)
+@pytest.mark.parametrize("size", [5_000_000, 60_000])
+@in_both
+def test_compiled_tiles_give_the_convolution(monkeypatch, precision, size):
+    """Worked out at once, or in strips of which some have a row of tiles more, of maps wider than high."""
+    monkeypatch.setattr(program, "AT_A_TIME", size)
     given = torch.Generator().manual_seed(6)
     x, weight = torch.randn(1, 24, 20, 32, generator=given), torch.randn(16, 24, 3, 3, generator=given)
     taken = program.ops.parameter([1, 24, 20, 32], np.float32)
     drawn = program.Drawn("", "y", {"y": program.on_tiles(taken, weight, precision)}, {"x": taken})
+    assert len(multiplied(drawn)) == (3 if size == 60_000 else 1)
     hint = "f32" if precision == torch.float32 else "bf16"
     found = program.Piece(drawn, {"INFERENCE_PRECISION_HINT": hint})({"x": x})["y"]
     told = torch.nn.functional.conv2d(x, weight, padding=1)
@@ -221,16 +230,19 @@ def test_compiled_tiles_give_the_convolution(monkeypatch, precision, strip):
 
 
 @needs_openvino
-def test_compiled_where_channels_are_many_there_is_less_to_multiply():
-    def products(plan):
-        nodes = [
-            node for drawn in Sketch(plan, (), torch.float32).pieces(len(plan.blocks)) for node in drawn.model.get_ops()
-        ]
-        return [node.input(1).get_shape() for node in nodes if node.get_type_name() == "GroupConvolution"]
+@in_both
+def test_compiled_where_channels_are_many_there_is_less_to_multiply(monkeypatch, precision):
+    def tiles(plan, layers=()):
+        run = Compiled(plan, layers, precision)
+        with monkeypatch.context() as patch:
+            patch.setattr(compiled, "Piece", lambda drawn, options: drawn)
+            pieces = run.pieces(len(plan.blocks), 1)
+        return [shape[0] for drawn in pieces for shape in multiplied(drawn) if shape[3:] == [1, 1]]
 
     plan, _ = prepared(KINDS["wide enough for tiles"])
-    assert products(plan).count([36, 128, 128, 1, 1]) == 2
-    assert not any(len(shape) == 5 and shape[0] == 36 for shape in products(prepared(tiny())[0]))
+    assert tiles(plan) == [36 if precision == torch.float32 else 16] * 2
+    assert len(tiles(plan, {"b16.conv0"})) == 1, "not of maps that come from outside, with channels first"
+    assert not tiles(prepared(tiny())[0])
 
 
 @needs_openvino

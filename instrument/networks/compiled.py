@@ -38,9 +38,9 @@ from instrument.plugs import Bend
 class Compiled:
     """Runs a plan of StyleGAN2 on as many threads as torch, in `precision`.
 
-    That is by itself bfloat16, where the processor multiplies in it. Bends act at `layers` alone; None is at any. What it is
-    not compiled for (several pictures at once, noise that is new in each) `lean` runs, and also what is being compiled
-    meanwhile, such as the first blocks alone.
+    That is float32 or bfloat16, and by itself bfloat16 where the processor multiplies in it. Bends act at `layers` alone;
+    None is at any. What it is not compiled for (several pictures at once, noise that is new in each) `lean` runs, and also
+    what is being compiled meanwhile, such as the first blocks alone.
     """
 
     def __init__(self, plan: Plan, layers: Collection[str] | None = None, precision: torch.dtype | None = None) -> None:

@@ -20,6 +20,8 @@ try:
 except ImportError:  # it is an extra
     openvino = ops = None
 
+POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
+AT_A_TIME = 5_000_000  # bytes, about, of turned samples that are multiplied: with what becomes of them they fit a cache
 Node = Any  # what OpenVINO's functions make; it has no annotations
 
 
@@ -34,7 +36,7 @@ def core() -> Any:
 
 
 class Drawn:
-    """A piece before it is compiled."""
+    """A piece before it is compiled: it makes these nodes, by name, of the parameters that it takes."""
 
     def __init__(self, end: str, bent: str, makes: dict[str, Node], takes: dict[str, Node]) -> None:
         self.end, self.bent, self.makes, self.takes = end, bent, list(makes), list(takes)
@@ -58,10 +60,6 @@ class Piece:
         return {name: torch.from_numpy(self.request.get_output_tensor(i).data) for i, name in enumerate(self.makes)}
 
 
-STRIP = 5_000_000  # bytes, about, of samples that are multiplied at a time: with what becomes of them they fit a cache
-POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
-
-
 def enlarged(x: Node, taps: Tensor) -> Node:
     """x [1, C, h, w] -> [1, C, 2h, 2w], smoothed by taps [4, 4]."""
     kernel = constant(4 * taps.expand(x.get_output_shape(0)[1], 1, 1, 4, 4))
@@ -69,15 +67,20 @@ def enlarged(x: Node, taps: Tensor) -> Node:
 
 
 def on_tiles(x: Node, weight: Tensor, precision: torch.dtype) -> Node:
-    """A 3×3 convolution of x [1, I, h, w] -> [1, O, h, w] by `winograd`; sides are even, or divisible by 4 in float32."""
+    """A convolution of x [1, I, h, w] with weight [O, I, 3, 3] -> [1, O, h, w] by `winograd`.
+
+    The sides of x are even, and divisible by 4 in float32, as those of a network's maps are.
+    """
     _, into, height, width = x.get_output_shape(0)
     side = winograd.SIDES[precision]
     read, taken, made = winograd.matrices(side)
     out, reach, down, across = len(weight), len(read), height // side, width // side
-    turned = torch.einsum("ki,lj,ocij->lkoc", taken, taken, weight)  # for [across, down]
+    turned = torch.einsum(
+        "ki,lj,ocij->lkoc", taken, taken, weight
+    )  # [n, n, O, I], across first, as the samples are below
     products = constant(turned.reshape(-1, out, into, 1, 1))
     x = ops.pad(x, places(0, 0, 1, 1), places(0, 0, 1, 1), "constant", number_of(0))
-    strips = min(down, -(-precision.itemsize * reach**2 * into * down * across // STRIP))
+    strips = min(down, -(-precision.itemsize * reach**2 * into * down * across // AT_A_TIME))
     results = []
     for strip in range(strips):
         first, last = (side * (down * end // strips) for end in (strip, strip + 1))
@@ -93,15 +96,14 @@ def on_tiles(x: Node, weight: Tensor, precision: torch.dtype) -> Node:
 
 
 def combined(factors: Tensor, maps: list[Node]) -> Node:
-    """The sum of the maps, each so many times."""
-    some = [(factor, one) for factor, one in zip(factors.tolist(), maps, strict=True) if factor]
-    return reduce(ops.add, (one if factor == 1 else ops.multiply(one, number_of(factor)) for factor, one in some))
+    """The sum of the maps, all of one shape, each multiplied by its factor [len(maps)]."""
+    some = [(factor, x) for factor, x in zip(factors.tolist(), maps, strict=True) if factor]
+    return reduce(ops.add, (x if factor == 1 else ops.multiply(x, number_of(factor)) for factor, x in some))
 
 
 def parted(x: Node, count: int) -> list[Node]:
-    """So many parts of the channels."""
-    size = x.get_output_shape(0)[1] // count
-    return [sliced(x, i * size, (i + 1) * size, 1) for i in range(count)]
+    """So many equal parts of the channels."""
+    return ops.split(x, ops.constant(1), count).outputs()  # type: ignore[no-any-return]
 
 
 def limited(x: Node, clamp: float) -> Node:

@@ -28,7 +28,7 @@ def fits(weight: Tensor, size: int) -> bool:
 
 
 def pays(weight: Tensor, precision: torch.dtype, size: int) -> bool:
-    """Whether it is with torch, in a precision, on the processor that the weight is for."""
+    """Whether such a convolution is faster this way with torch, in a precision, on the device where the weight is."""
     there = precision == torch.float32 and onednn.there_is(precision, weight.device.type)
     return there and fits(weight, size)
 
@@ -41,12 +41,12 @@ class Winograd:
         self.strip = STRIP * torch.get_num_threads()
         self.read, taken, self.made = matrices(SIDE)
         turned = torch.einsum("ki,lj,ocij->kloc", taken, taken, weight).flatten(0, 1)  # [36, O, I]
-        step, _, across = self.strips(self.results(size), self.results(size))
+        step, _, across = self.strips(self.side_of(size), self.side_of(size))
         self.products = onednn.products(turned, step * across)
 
     def __call__(self, x: Tensor, style: Tensor, loudness: Tensor, bias: Tensor) -> Tensor:
         """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, h, w], larger where the padding is more."""
-        height, width = (self.results(side) for side in x.shape[2:])
+        height, width = (self.side_of(side) for side in x.shape[2:])
         step, down, across = self.strips(height, width)
         ends = [self.padding, across * SIDE - width + self.padding, self.padding, down * SIDE - height + self.padding]
         padded = F.pad(x.permute(0, 2, 3, 1), [0, 0, *ends])
@@ -65,8 +65,8 @@ class Winograd:
         results = turned(self.products(turned(styled, self.read)), self.made)
         return results.view(*tiles.shape[:2], *results.shape[1:])
 
-    def results(self, size: int) -> int:
-        """How many along a side of so many samples."""
+    def side_of(self, size: int) -> int:
+        """How many results there are along a side of so many samples."""
         return size + 2 * self.padding - TAPS + 1
 
     def strips(self, height: int, width: int) -> tuple[int, int, int]:
