@@ -45,7 +45,7 @@ def measure(show: Show, seconds: float) -> dict[str, Any]:
             plan, network = made(resolution, base, most, show.device)
             there_are: dict[str, Runner] = {way: Lean(plan, kind) for way, kind in kinds.items()}
             if not gpu and there_is_openvino():
-                there_are["openvino"] = Compiled(plan, ())
+                there_are |= {"openvino": Compiled(plan, ()), "openvino, bent at every layer": Compiled(plan)}
             lasted = in_turn({"plain": Simple(plan), **there_are}, plan, show.device, seconds)
             found[name] = {
                 "ms": {way: round(taken, 2) for way, taken in lasted.items()},
