@@ -75,7 +75,8 @@ class Step:
         weight = (layer.weight * layer.loudness).contiguous(memory_format=LAST)  # [O, I, k, k]
         tiles = winograd.pays(weight, precision, size)
         self.on_tiles = winograd.Winograd(weight, size, sizes.kernel - 1) if tiles else None
-        self.weights = None if tiles else (weight, weight.to(precision))
+        if not tiles:
+            self.weight, self.rounded = weight, weight.to(precision)
         self.padding, self.numbers = sizes.kernel - 1, layer.weight.numel() // layer.weight.shape[1]
         gain = 1.0 if sizes.colours else math.sqrt(2)
         self.up = Up(layer.up, sizes.up, sizes.padding, len(layer.weight), gain)
@@ -93,13 +94,11 @@ class Step:
             loudness = (style.square() @ self.square + 1e-8).rsqrt()
         if self.on_tiles:
             return self.on_tiles(x, style, loudness, self.bias)
-        assert self.weights is not None
-        weight, rounded = self.weights
-        kind = rounded.dtype
+        kind = self.rounded.dtype
         if len(x) == 1 and x.shape[2] * x.shape[3] > self.numbers:
-            weight = weight * style[0, :, None, None] * loudness[0, :, None, None, None]
+            weight = self.weight * style[0, :, None, None] * loudness[0, :, None, None, None]
             return F.conv2d(x.to(kind), weight.to(kind), self.bias.to(kind), padding=self.padding).float()
-        x = F.conv2d((x * style[:, :, None, None]).to(kind), rounded, padding=self.padding).float()
+        x = F.conv2d((x * style[:, :, None, None]).to(kind), self.rounded, padding=self.padding).float()
         return x.mul_(loudness[:, :, None, None]).add_(self.bias[:, None, None])
 
 

@@ -73,12 +73,9 @@ def on_tiles(x: Node, weight: Tensor, precision: torch.dtype) -> Node:
     """
     _, into, height, width = x.get_output_shape(0)
     side = winograd.SIDES[precision]
-    read, taken, made = winograd.matrices(side)
+    read, matrices, made = winograd.prepared(weight, side)
     out, reach, down, across = len(weight), len(read), height // side, width // side
-    turned = torch.einsum(
-        "ki,lj,ocij->lkoc", taken, taken, weight
-    )  # [n, n, O, I], across first, as the samples are below
-    products = constant(turned.reshape(-1, out, into, 1, 1))
+    products = constant(matrices.transpose(0, 1).reshape(-1, out, into, 1, 1))  # across first, as the samples are below
     x = ops.pad(x, places(0, 0, 1, 1), places(0, 0, 1, 1), "constant", number_of(0))
     strips = min(down, -(-precision.itemsize * reach**2 * into * down * across // AT_A_TIME))
     results = []

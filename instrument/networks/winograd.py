@@ -39,10 +39,9 @@ class Winograd:
     def __init__(self, weight: Tensor, size: int, padding: int = 1) -> None:
         self.padding, (self.out, self.into) = padding, weight.shape[:2]
         self.strip = STRIP * torch.get_num_threads()
-        self.read, taken, self.made = matrices(SIDE)
-        turned = torch.einsum("ki,lj,ocij->kloc", taken, taken, weight).flatten(0, 1)  # [36, O, I]
+        self.read, matrices, self.made = prepared(weight, SIDE)
         step, _, across = self.strips(self.side_of(size), self.side_of(size))
-        self.products = onednn.products(turned, step * across)
+        self.products = onednn.products(matrices.flatten(0, 1), step * across)
 
     def __call__(self, x: Tensor, style: Tensor, loudness: Tensor, bias: Tensor) -> Tensor:
         """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, h, w], larger where the padding is more."""
@@ -82,6 +81,15 @@ def turned(tiles: Tensor, matrix: Tensor) -> Tensor:
     many, side, _, channels = tiles.shape
     once = torch.bmm(matrix.expand(many, -1, -1), tiles.view(many, side, -1)).view(-1, side, channels)
     return torch.bmm(matrix.expand(len(once), -1, -1), once).view(many, len(matrix), -1, channels)
+
+
+def prepared(weight: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For tiles of side×side results: what turns samples along an axis, the weights turned, what turns products.
+
+    With weight [O, I, 3, 3] and n = side + 2 their shapes are [n, n], [n, n, O, I] (down, across) and [side, n].
+    """
+    read, taken, made = matrices(side)
+    return read, torch.einsum("ki,lj,ocij->kloc", taken, taken, weight), made
 
 
 def matrices(side: int) -> tuple[Tensor, Tensor, Tensor]:
