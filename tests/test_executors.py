@@ -16,13 +16,12 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import compiled, onednn, program, race
+from instrument.networks import compiled, onednn, program, race, tiles
 from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
 from instrument.networks.program import there_is_openvino
 from instrument.networks.simple import Simple
 from instrument.networks.stylegan2 import planned
-from instrument.networks.winograd import Winograd
 from instrument.patch import read_patch
 from instrument.scene import Scene
 from instrument.show import Show
@@ -39,7 +38,7 @@ KINDS = {
     "wide enough for tiles": tiny(32, 4096, 128),
     "at 128 px": tiny(128, 256, 16),
 }
-needs_onednn = pytest.mark.skipif(not onednn.there_is(torch.float32, "cpu"), reason="needs a torch that has oneDNN")
+needs_tiles = pytest.mark.skipif(not tiles.there_are(), reason="needs a processor with AVX2")
 needs_openvino = pytest.mark.skipif(not there_is_openvino(), reason="needs: pip install 'phosphene[cpu]'")
 every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
 
@@ -102,40 +101,30 @@ def test_operations_that_answer_something_else_are_not_used(monkeypatch, kind):
     assert not onednn.there_is.__wrapped__(kind, "cpu")
 
 
-@needs_onednn
-def test_where_channels_are_many_there_is_less_to_multiply():
-    plan, _ = prepared(KINDS["wide enough for tiles"])
-    wide, few = Lean(plan), Lean(prepared(tiny())[0])
-    assert [stage.second.on_tiles is not None for stage in wide.stages] == [False, False, True, True]
-    assert not any(stage.second.on_tiles for stage in few.stages)
-    assert not any(stage.second.on_tiles for stage in Lean(plan, torch.bfloat16).stages)
+@needs_tiles
+def test_where_there_is_less_to_multiply_on_tiles_layers_go_by_them():
+    plan, _ = prepared(KINDS["wide enough for tiles"])  # 128 channels in all layers
+    wide, few = Lean(plan), Lean(prepared(KINDS["wide"])[0])  # 64
+
+    def on_tiles(layers):
+        return [layer is not None and layer.on_tiles is not None for layer in layers]
+
+    assert on_tiles(stage.second for stage in wide.stages) == [False, False, True, True]
+    assert on_tiles(stage.first for stage in wide.stages) == [False] * 4
+    assert on_tiles(stage.second for stage in few.stages) == [True] * 4
+    assert on_tiles(stage.first for stage in few.stages) == [False, True, True, True]
+    assert not any(on_tiles(stage.second for stage in Lean(plan, torch.bfloat16).stages))
 
 
-@needs_onednn
-@pytest.mark.parametrize("shape", [(2, 5, 7, 16, 16), (1, 8, 4, 37, 30), (1, 3, 3, 61, 61), (3, 4, 4, 2, 9)])
-@pytest.mark.parametrize("padding", [1, 2])
-def test_tiles_give_the_convolution(shape, padding):
-    """Whatever was planned for: maps of which a row of tiles is left over, or that are smaller than a tile."""
-    count, into, out, height, width = shape
-    given = torch.Generator().manual_seed(6)
-    x = torch.randn(count, into, height, width, generator=given).contiguous(memory_format=torch.channels_last)
-    weight, bias = torch.randn(out, into, 3, 3, generator=given), torch.randn(out, generator=given)
-    style, loudness = torch.randn(count, into, generator=given), torch.randn(count, out, generator=given)
-    found = Winograd(weight, 16, padding)(x, style, loudness, bias)
-    told = torch.nn.functional.conv2d(x * style[..., None, None], weight, padding=padding)
-    agrees(found, told * loudness[..., None, None] + bias[:, None, None], 2e-5)
-
-
-@needs_onednn
-def test_tiles_give_the_same_bits_alone_and_in_a_batch_and_each_time():
-    plan, styles = prepared(KINDS["wide enough for tiles"], 2)
-    layer = Lean(plan).stages[-1].second
-    x = torch.randn(2, 128, 32, 32, generator=torch.Generator().manual_seed(7)).contiguous(
-        memory_format=torch.channels_last
-    )
-    both = layer(x, styles, None, False)
-    assert torch.equal(both, layer(x, styles, None, False))
-    assert torch.equal(both[1:], layer(x[1:], styles[1:], None, False))
+@pytest.mark.parametrize("count", [1, 2])
+def test_lean_draws_the_same_where_there_are_no_tiles(monkeypatch, count):
+    plan, styles = prepared(KINDS["wide"], count)
+    strength = torch.ones(plan.noisy)
+    fast = Lean(plan)(styles, strength, untouched)
+    monkeypatch.setattr(tiles, "there_are", lambda: False)
+    slow = Lean(plan)
+    assert not any(stage.second.on_tiles for stage in slow.stages)
+    agrees(slow(styles, strength, untouched), fast, 1e-5)
 
 
 @pytest.mark.parametrize("runner", [Simple, Lean])

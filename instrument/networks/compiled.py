@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from instrument import threads
-from instrument.networks import winograd
 from instrument.networks.lean import Lean
 from instrument.networks.program import (
     POINTWISE,
@@ -24,6 +23,7 @@ from instrument.networks.program import (
     constant,
     core,
     enlarged,
+    fits_tiles,
     limited,
     number_of,
     on_tiles,
@@ -169,7 +169,7 @@ class Sketch:
             ops.matmul(ops.multiply(style, style), constant(square), False, False), number_of(1e-8 / gain**2)
         )
         x = ops.multiply(self.get("x"), spread(style))
-        if layer.up is None and "x" in self.made and winograd.fits(layer.weight, x.get_output_shape(0)[2]):
+        if layer.up is None and "x" in self.made and fits_tiles(layer.weight, x.get_output_shape(0)[2]):
             x = on_tiles(x, layer.weight, self.precision)
         elif layer.up is None:
             x = ops.convolution(x, constant(layer.weight), [1, 1], [1, 1], [1, 1], [1, 1])

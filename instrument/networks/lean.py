@@ -13,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.networks import onednn, winograd
+from instrument.networks import onednn, tiles
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
+from instrument.networks.tiles import Tiles
 from instrument.plugs import Bend
 
 LAST = torch.channels_last
+SLOPE = 0.2  # of the activation below zero
 
 
 class Lean:
@@ -85,28 +87,33 @@ class Conv:
         self.strength = None if layer.strength is None else layer.strength * gain
         self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
         self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
+        self.on_tiles = None
+        if tiles.pay(layer.weight, layer.up, precision, size):
+            self.on_tiles = Tiles(layer.weight, layer.up, slope=SLOPE, clamp=self.clamp)
+            return
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
         weight = turned.contiguous(memory_format=LAST)
         few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
-        tiles = layer.up is None and winograd.pays(weight, precision, size)
-        self.on_tiles = winograd.Winograd(weight, size) if tiles else None
-        self.weight = weight if few and not tiles else None
+        self.weight = weight if few else None
         conv = onednn.convolution if layer.up is None else onednn.doubling
-        if not tiles:
-            self.on_map = conv(weight.to(precision), None if few else size)
+        self.on_map = conv(weight.to(precision), None if few else size)
 
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
         loudness = torch.addmm(self.epsilon, style.square(), self.square).rsqrt_()  # [N, O], the gain in it
         if self.on_tiles:
-            x = self.on_tiles(x, style, loudness, self.bias)
-        elif len(x) == 1 and self.weight is not None:
+            grain, strength = None, None
+            if noise is not None and self.noise is not None and self.strength is not None:
+                grain = self.noise.new_empty(len(x), len(self.noise)).normal_() if fresh else self.noise.view(1, -1)
+                strength = self.strength * noise
+            return self.on_tiles(x, style, loudness, self.bias, grain, strength)
+        if len(x) == 1 and self.weight is not None:
             x = self.on_weights(x, self.weight, style[0], loudness[0])
         else:
             x = self.on_maps(x, style, loudness)
         if noise is not None and self.noise is not None and self.strength is not None:
             x = self.grained(x, self.strength * noise, fresh)
-        x = F.leaky_relu_(x, 0.2)
+        x = F.leaky_relu_(x, SLOPE)
         return x.clamp_(-self.clamp, self.clamp) if self.clamp else x
 
     def on_weights(self, x: Tensor, weight: Tensor, style: Tensor, loudness: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Maps lie channels-last. A filter of one axis that doubles is a transposed convolution, so no zeros are put between samples
 and filtered away again; one that halves works out only what is kept. The activation's gain lies in the filter before it.
-In float32, where channels are many, there is less to multiply (`winograd`).
+In float32, where channels are many, there is less to multiply (`tiles`).
 """
 
 import math
@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.networks import winograd
+from instrument.networks import tiles
 from instrument.networks.stylegan3 import Input, Layer, Plan
+from instrument.networks.tiles import Tiles
 from instrument.plugs import Bend
 
 LAST = torch.channels_last
@@ -73,9 +74,10 @@ class Step:
         self.bias = layer.bias
         self.square = layer.weight.square().sum((2, 3)).t().contiguous()  # [I, O]
         weight = (layer.weight * layer.loudness).contiguous(memory_format=LAST)  # [O, I, k, k]
-        tiles = winograd.pays(weight, precision, size)
-        self.on_tiles = winograd.Winograd(weight, size, sizes.kernel - 1) if tiles else None
-        if not tiles:
+        self.on_tiles = None
+        if tiles.pay(weight, None, precision, size):
+            self.on_tiles = Tiles(weight, padding=sizes.kernel - 1)
+        else:
             self.weight, self.rounded = weight, weight.to(precision)
         self.padding, self.numbers = sizes.kernel - 1, layer.weight.numel() // layer.weight.shape[1]
         gain = 1.0 if sizes.colours else math.sqrt(2)

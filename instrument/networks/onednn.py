@@ -37,22 +37,6 @@ def doubling(weight: Tensor, size: int | None) -> Way:
     return lambda x: F.conv_transpose2d(x, weight, stride=2)
 
 
-def products(weights: Tensor, rows: int) -> Way:
-    """Each of the weights [G, O, I] times its own of x [rows, ..., I] -> [rows, ..., O], laid out for so many rows."""
-    groups, out, into = weights.shape
-    shape = [1, groups * into, 1, rows]
-    weight = weights.reshape(groups * out, into, 1, 1)
-    laid = torch.ops.mkldnn._reorder_convolution_weight(weight, NONE, ONES, ONES, groups, shape)
-    call = torch.ops.mkldnn._convolution_pointwise
-
-    def way(x: Tensor) -> Tensor:
-        maps = x.view(1, 1, len(x), -1).permute(0, 3, 1, 2)
-        made = call(maps, laid, None, NONE, ONES, ONES, groups, "none", [], "")
-        return made.permute(0, 2, 3, 1).view(*x.shape[:-1], out)  # type: ignore[no-any-return]
-
-    return way
-
-
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """F.linear: x [..., I], weight [O, I], bias [O] -> [..., O]."""
     if not there_is(x.dtype, x.device.type):
@@ -89,20 +73,14 @@ def there_is(kind: torch.dtype, device: str) -> bool:
 
     x, weight = some(1, 48, 8, 8).contiguous(memory_format=LAST), some(32, 48, 3, 3) / 20
     rows, matrix, bias = some(64, 48), some(3, 48), some(3)
-    turned, several, matrices = weight.transpose(0, 1), some(4, 6, 48), some(6, 32, 48)
+    turned = weight.transpose(0, 1)
     try:
         with torch.inference_mode():
-            answers = (
-                packed(weight, 8)(x),
-                packed_doubling(turned, 8)(x),
-                fused_linear(rows, matrix, bias),
-                products(matrices, 4)(several),
-            )
+            answers = packed(weight, 8)(x), packed_doubling(turned, 8)(x), fused_linear(rows, matrix, bias)
             public = (
                 F.conv2d(x, weight, padding=1),
                 F.conv_transpose2d(x, turned, stride=2),
                 F.linear(rows, matrix, bias),
-                torch.einsum("rgi,goi->rgo", several, matrices),
             )
     except (RuntimeError, AttributeError, TypeError):  # another torch, or a processor that has no such numbers
         return False

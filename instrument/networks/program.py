@@ -21,6 +21,7 @@ except ImportError:  # it is an extra
     openvino = ops = None
 
 POINTWISE = [1, 1], [0, 0], [0, 0], [1, 1]  # strides, paddings, dilations
+FEWEST, SMALLEST = 128, 16  # channels and rows that pay for turning samples
 AT_A_TIME = 5_000_000  # bytes, about, of turned samples that are multiplied: with what becomes of them they fit a cache
 Node = Any  # what OpenVINO's functions make; it has no annotations
 
@@ -64,6 +65,11 @@ def enlarged(x: Node, taps: Tensor) -> Node:
     """x [1, C, h, w] -> [1, C, 2h, 2w], smoothed by taps [4, 4]."""
     kernel = constant(4 * taps.expand(x.get_output_shape(0)[1], 1, 1, 4, 4))
     return ops.group_convolution_backprop_data(x, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
+
+
+def fits_tiles(weight: Tensor, size: int) -> bool:
+    """Whether a convolution with weight [O, I, k, k] of maps with `size` rows is faster on tiles."""
+    return weight.shape[2] == winograd.TAPS and min(weight.shape[:2]) >= FEWEST and size >= SMALLEST
 
 
 def on_tiles(x: Node, weight: Tensor, precision: torch.dtype) -> Node:

@@ -1,0 +1,163 @@
+"""Styled 3×3 convolutions on a processor, tile by tile, with a quarter of the multiplications (`filtering`).
+
+A convolution that doubles is four side by side, one for each place that a result may have at a sample, their weights smoothed
+by the doubling's filter beforehand. In float32; they have no gradients.
+"""
+
+import math
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import local
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instrument.networks import llvm, winograd
+from instrument.networks.filtering import CHANNELS, LINE, POINTS, SIDE, Shape, between, together, written
+
+FEW, LARGE = 64, 16  # channels for which this pays on maps of any size; rows with which it does for any number of them
+MANY = 128  # channels of which a few more, to fill a vector, cost little
+AT_A_TIME = 1_000_000  # bytes, about, of samples that a thread turns at a time
+FEWEST = 24  # tiles that they are, at least
+WORTH = 4_000_000  # multiplications that are worth waking another thread
+kept = local()  # each thread's memory for what lies between
+
+
+def pay(weight: Tensor, up: Tensor | None, precision: torch.dtype, size: int) -> bool:
+    """Whether a convolution with weight [O, I, k, k] of maps with `size` rows is faster so than torch's."""
+    out, into, side, _ = weight.shape
+    if weight.device.type != "cpu" or precision != torch.float32 or side != winograd.TAPS:
+        return False
+    full = out % CHANNELS == into % CHANNELS == 0
+    if up is None and size >= LARGE:
+        return (full or min(out, into) >= MANY) and there_are()
+    return full and max(out, into) <= FEW and there_are()
+
+
+@cache
+def there_are() -> bool:
+    """Whether this machine has such convolutions, and they give what torch's do."""
+    if not llvm.lanes():
+        return False
+    given = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(1, CHANNELS, 5, 9, generator=given), torch.randn(CHANNELS, CHANNELS, 3, 3, generator=given)
+    ones = torch.ones(1, CHANNELS)
+    try:
+        found = Tiles(weight)(x, ones, ones, ones[0])
+    except (RuntimeError, OSError):  # LLVM does not know this processor
+        return False
+    return torch.allclose(found, F.conv2d(x, weight, ones[0], padding=1), 1e-4, 1e-4)
+
+
+class Tiles:
+    """d · conv(x · s, W) + b + noise, less steep below zero, and limited; W is [O, I, 3, 3].
+
+    With `up` [4, 4] maps are doubled and smoothed by it, as by F.conv_transpose2d and a filter four times as loud.
+    """
+
+    def __init__(
+        self, weight: Tensor, up: Tensor | None = None, padding: int = 1, slope: float = 1.0, clamp: float = 0.0
+    ) -> None:
+        """Results below zero are multiplied by the slope; without a clamp nothing is limited."""
+        self.padding, self.places, self.channels = padding, 1 if up is None else 2, len(weight)
+        weight = F.pad(weight, [0, 0, 0, 0, 0, lacking(weight.shape[1]), 0, lacking(len(weight))])
+        self.out, self.into = weight.shape[:2]
+        weight = weight if up is None else doubling(weight, up)
+        columns, self.block = together(len(weight), llvm.lanes())
+        matrices = winograd.prepared(weight, SIDE)[1].view(POINTS, -1, columns, self.into)
+        self.weights = matrices.transpose(2, 3).contiguous()  # [36, O / columns, I, columns]
+        self.limits = weight.new_tensor([slope, clamp or math.inf])
+        self.run = written(llvm.lanes(), columns, self.block)
+
+    def __call__(
+        self,
+        x: Tensor,
+        style: Tensor,
+        loudness: Tensor,
+        bias: Tensor,
+        noise: Tensor | None = None,
+        strength: Tensor | None = None,
+    ) -> Tensor:
+        """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, H, W].
+
+        Noise [N or 1, H*W] is added `strength` times, a number that is a tensor.
+        """
+        x, style, loudness, bias = (filled(numbers) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias))
+        _, height, width, _ = x.shape
+        shape = Shape(self.into, self.out, self.places, height, width, self.padding)
+        down, across = (self.places * side for side in shape.results)
+        if noise is not None and noise.shape[1] != down * across:
+            raise ValueError(f"maps of {across}×{down} samples need as much noise, not {noise.shape[1]}")
+        y = x.new_empty(len(x), down, across, self.out)
+        for i in range(len(x)):
+            grains = None if noise is None else noise[min(i, len(noise) - 1)]
+            given = [x[i], y[i], self.weights, style[i], loudness[i], bias, self.limits, grains, strength]
+            self.work_out([0 if one is None else one.data_ptr() for one in given], shape)
+        return y[..., : self.channels].permute(0, 3, 1, 2)
+
+    def work_out(self, given: list[int], shape: Shape) -> None:
+        """By as many threads as torch has, each of which takes some rows of tiles whenever it has done its last ones."""
+        threads = torch.get_num_threads()
+        rows = rows_of(shape, threads)
+        *offsets, end = between(shape, rows, self.block)
+        *given, noise, strength = given
+        numbers = [*shape, self.places * shape.results[1] if noise else 0]
+        down = shape.tiles[0]
+        left = deque(range(0, down, rows))
+
+        def work() -> None:
+            zeros = memory(end)
+            places = [*given, noise or zeros, strength or zeros, *(zeros + offset for offset in offsets)]
+            while left:
+                try:
+                    first = left.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                self.run(*places, *numbers, first, min(first + rows, down))
+
+        others = [pool().submit(work) for _ in range(min(threads, len(left)) - 1)]
+        work()
+        for other in others:
+            if not other.cancel():  # it has begun
+                other.result()
+
+
+@cache
+def rows_of(shape: Shape, threads: int) -> int:
+    """How many rows of tiles are worked out at a time by each of so many threads."""
+    down, across = shape.tiles
+    worth = POINTS * down * across * shape.into * shape.made // WORTH
+    tiles = max(FEWEST, AT_A_TIME // (llvm.BYTES * POINTS * (shape.into + shape.made)))
+    return -(-down // min(down, max(-(-down * across // tiles), min(threads, worth))))
+
+
+def doubling(weight: Tensor, up: Tensor) -> Tensor:
+    """Weights [O, I, 3, 3] that double, smoothed by taps [4, 4] -> [4·O, I, 3, 3], those of each place together."""
+    taps = (4 * up.flip((0, 1)))[None, None]
+    smooth = F.conv2d(weight.reshape(-1, 1, 3, 3), taps, padding=3).view(*weight.shape[:2], 6, 6)
+    return torch.cat([smooth[..., row::2, column::2].flip((2, 3)) for row in range(2) for column in range(2)])
+
+
+def lacking(channels: int) -> int:
+    return -channels % CHANNELS
+
+
+def filled(numbers: Tensor) -> Tensor:
+    """[..., C], with as many channels more as it lacks."""
+    lacks = lacking(numbers.shape[-1])
+    return F.pad(numbers, [0, lacks]) if lacks else numbers.contiguous()
+
+
+def memory(size: int) -> int:
+    """The address of so many bytes of this thread's own, where a line begins."""
+    if not hasattr(kept, "memory") or len(kept.memory) < size + LINE:
+        kept.memory = torch.empty(size + LINE, dtype=torch.uint8)
+    return -(-int(kept.memory.data_ptr()) // LINE) * LINE
+
+
+@cache
+def pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), "tiles")
