@@ -30,6 +30,7 @@ EDGES = {  # each library of the outside world, and the one file that knows it
     "cv2": "images",
     "librosa": "songs.scrutiny",
     "link": "inputs.link",
+    "llvmlite": "networks.llvm",
     "mido": "inputs.midi",
     "moderngl": "screen",
     "NDIlib": "outputs.ndi",

@@ -356,10 +356,19 @@ def test_what_won_is_remembered_for_this_network_and_no_other(monkeypatch, tmp_p
     assert race.fastest({**ways, "newer": lambda: 3}, print, layers, CPU) == ("short", 2) and len(runs) == 3
     assert race.chosen("likely", {"exact": lambda: 1, "other": lambda: 4}, print, layers, CPU) == ("other", 4)
     assert race.chosen("likely", ways, print, layers, CPU) == ("short", 2)
+    monkeypatch.setattr(race, "version", lambda package: "another")
+    assert race.fastest(ways, print, layers, CPU) == ("short", 2) and len(runs) == 4, (
+        "and for each version of the runners"
+    )
     memory = tmp_path / "phosphene" / "executors.json"
     assert set(json.loads(memory.read_text()).values()) == {"short"}
     memory.write_text("[broken")
-    assert race.fastest(ways, print, layers, CPU)[0] == "short" and len(runs) == 4
+    assert race.fastest(ways, print, layers, CPU)[0] == "short" and len(runs) == 5
+
+
+def test_versions_are_those_of_what_is_installed():
+    assert race.version("torch").split("+")[0] == torch.__version__.split("+")[0]
+    assert race.version("no-such-package") == ""
 
 
 @pytest.fixture(params=["stylegan2", "stylegan3"])

@@ -1,6 +1,7 @@
 """The command line itself: what it says of itself, its exit codes, and the commands that look at the machine."""
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from command_line import PROGRAM, Server, environment, phosphene, running
 from virtual_display import until
 
 from instrument import __version__
+from instrument.commands import doctor
 
 VERBS = ["analyse", "bench", "calibrate", "devices", "doctor", "play", "render", "score", "train"]
 
@@ -83,6 +85,18 @@ def test_devices_lists_each_kind_or_says_why_there_is_none(tmp_path: Path) -> No
     assert re.findall(r"^\S.*", said.stdout, re.M) == ["Sound", "MIDI", "Displays", "NDI", "GPU"]
     assert re.search(r"^Displays\n  none$", said.stdout, re.M)
     assert re.search(r"^GPU\n  ", said.stdout, re.M)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the extra is for these")
+def test_the_doctor_names_what_would_make_a_processor_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor.llvm, "there_is", lambda: False)
+    monkeypatch.setattr(doctor, "there_is_openvino", lambda: True)
+    found = doctor.executors()
+    assert not found.works and found.what.endswith("; llvmlite would make it quicker")
+    assert found.remedy == "pip install 'phosphene[cpu]'"
+    monkeypatch.setattr(doctor.llvm, "there_is", lambda: True)
+    assert doctor.executors().works
 
 
 def test_the_doctor_says_what_works_and_what_mends_the_rest(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from instrument import __version__, catalog
 from instrument.commands import devices
+from instrument.networks import llvm
 from instrument.networks.program import there_is_openvino
 from instrument.networks.race import precisions
 from instrument.plugs import Unavailable
@@ -90,9 +91,12 @@ def executors() -> Finding:
     there_are = list(precisions(device))
     if device.type == "cuda":
         return Finding(True, ", ".join(there_are))
-    if not there_is_openvino():
-        return Finding(False, f"{', '.join(there_are)}; openvino would be quicker", "pip install 'phosphene[cpu]'")
-    return Finding(True, ", ".join([*there_are, "openvino"]))
+    helpers = {"openvino": there_is_openvino(), "llvmlite": llvm.there_is()}
+    lacking = [name for name, there in helpers.items() if not there]
+    if lacking and platform.machine() in ("x86_64", "AMD64"):  # elsewhere the extra is empty
+        found = f"{', '.join(there_are)}; {' and '.join(lacking)} would make it quicker"
+        return Finding(False, found, "pip install 'phosphene[cpu]'")
+    return Finding(True, ", ".join([*there_are, *(["openvino"] if there_is_openvino() else [])]))
 
 
 def codecs() -> Finding:

@@ -13,12 +13,17 @@ from typing import Any
 
 try:
     from llvmlite import binding, ir
-except ImportError:  # it has no wheels for the newest Pythons
+except ImportError:  # it is an extra
     binding = ir = None
 
 BYTES = 4  # of a float32
 LANES = {"avx512f": 16, "avx2": 8}  # numbers in a vector, by what a processor says it has
 Function = Callable[..., None]  # takes the addresses of places, then whole numbers
+
+
+def there_is() -> bool:
+    """Whether LLVM is installed."""
+    return binding is not None
 
 
 @cache

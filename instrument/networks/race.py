@@ -9,12 +9,13 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from instrument import places, threads
+from instrument import __version__, places, threads
 from instrument.files import whole
 from instrument.parameters import unknown
 from instrument.plugs import FASTEST, LIKELY
@@ -22,6 +23,7 @@ from instrument.plugs import FASTEST, LIKELY
 T = TypeVar("T")
 log = logging.getLogger("phosphene")
 
+RUNNERS = "torch", "openvino", "llvmlite"
 ROUNDS = 9  # each way in turn, after one that does not count
 MARGIN = 0.9  # of the time of what is exact: less gain than that is not worth less than full precision
 
@@ -70,15 +72,22 @@ def fastest(
     return known[key], ways[known[key]]()
 
 
+def version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # it is an extra
+        return ""
+
+
 def memory() -> Path:
     """The file that races are remembered in."""
     return places.cache() / "executors.json"
 
 
 def of(layers: Mapping[str, object], ways: Iterable[str], device: torch.device) -> str:
-    """What a race was run on: the network's shape, the ways there were, the device, the version of torch."""
+    """What a race was run on: the network's shape, the ways there were, the device, what computes in which version."""
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    said = [layers, list(ways), card, platform.node(), torch.__version__, threads.ALL]
+    said = [layers, list(ways), card, platform.node(), threads.ALL, __version__, *map(version, RUNNERS)]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
