@@ -87,10 +87,24 @@ def test_maps_may_lie_as_they_like():
     agrees(Tiles(weight)(half, style, *rest), told(x, weight, style, *rest))
 
 
-def test_noise_for_maps_of_another_size_is_refused():
-    x, weight, *rest = given(1, 16, 16, 8, 8)
-    with pytest.raises(ValueError, match="maps of 8×8 samples need as much noise, not 16"):
-        Tiles(weight)(x, *rest, torch.zeros(1, 16), torch.tensor(1.0))
+WRONG = {
+    "other channels": lambda x, style, loudness, bias: (x[:, :16], style, loudness, bias),
+    "other maps than styles": lambda x, style, loudness, bias: (x, style[:1], loudness, bias),
+    "loudness of other channels": lambda x, style, loudness, bias: (x, style, loudness[:, :16], bias),
+    "a bias too few": lambda x, style, loudness, bias: (x, style, loudness, bias[:16]),
+    "other precision": lambda x, style, loudness, bias: (x.bfloat16(), style, loudness, bias),
+    "noise for another size": lambda *given: (*given, torch.zeros(1, 16), torch.tensor(1.0)),
+    "noise for more maps": lambda *given: (*given, torch.zeros(3, 64), torch.tensor(1.0)),
+    "a strength for each": lambda *given: (*given, torch.zeros(1, 64), torch.ones(2)),
+    "a strength of another kind": lambda *given: (*given, torch.zeros(1, 64), torch.tensor(1)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_is_refused_not_read(wrong):
+    x, weight, *rest = given(2, 32, 32, 8, 8)
+    with pytest.raises((ValueError, RuntimeError), match=r"not of torch\.\w+ \[|expanded size"):
+        Tiles(weight)(*wrong(x, *rest))
 
 
 @pytest.mark.parametrize("up", [None, UP])

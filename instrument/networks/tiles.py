@@ -83,19 +83,25 @@ class Tiles:
     ) -> Tensor:
         """x [N, I, h, w], style [N, I], loudness [N, O], bias [O] -> [N, O, H, W].
 
-        Noise [N or 1, H*W] is added `strength` times, a number that is a tensor.
+        Noise [N or 1, H*W] is added `strength` times, a number that is a tensor. ValueError names what is something else.
         """
+        count = len(x)
         x, style, loudness, bias = (filled(numbers) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias))
-        _, height, width, _ = x.shape
-        shape = Shape(self.into, self.out, self.places, height, width, self.padding)
+        shape = Shape(self.into, self.out, self.places, x.shape[1], x.shape[2], self.padding)
         down, across = (self.places * side for side in shape.results)
-        if noise is not None and noise.shape[1] != down * across:
-            raise ValueError(f"maps of {across}×{down} samples need as much noise, not {noise.shape[1]}")
-        y = x.new_empty(len(x), down, across, self.out)
-        for i in range(len(x)):
-            grains = None if noise is None else noise[min(i, len(noise) - 1)]
-            given = [x[i], y[i], self.weights, style[i], loudness[i], bias, self.limits, grains, strength]
-            self.work_out([0 if one is None else one.data_ptr() for one in given], shape)
+        fits(x, count, shape.height, shape.width, self.into)
+        fits(style, count, self.into)
+        fits(loudness, count, self.out)
+        fits(bias, self.out)
+        if noise is not None and strength is not None:
+            noise = noise.expand(count, -1).contiguous()
+            fits(noise, count, down * across)
+            fits(strength)
+        y = x.new_empty(count, down, across, self.out)
+        for i in range(count):
+            given = [x[i], y[i], self.weights, style[i], loudness[i], bias, self.limits]
+            grains = [0, 0] if noise is None or strength is None else [noise[i].data_ptr(), strength.data_ptr()]
+            self.work_out([*(numbers.data_ptr() for numbers in given), *grains], shape)
         return y[..., : self.channels].permute(0, 3, 1, 2)
 
     def work_out(self, given: list[int], shape: Shape) -> None:
@@ -139,6 +145,12 @@ def doubling(weight: Tensor, up: Tensor) -> Tensor:
     taps = (4 * up.flip((0, 1)))[None, None]
     smooth = F.conv2d(weight.reshape(-1, 1, 3, 3), taps, padding=3).view(*weight.shape[:2], 6, 6)
     return torch.cat([smooth[..., row::2, column::2].flip((2, 3)) for row in range(2) for column in range(2)])
+
+
+def fits(numbers: Tensor, *shape: int) -> None:
+    """ValueError unless these are float32 of that shape: what lies there is read in any case."""
+    if numbers.shape != shape or numbers.dtype != torch.float32:
+        raise ValueError(f"tiles are made of float32 {list(shape)}, not of {numbers.dtype} {list(numbers.shape)}")
 
 
 def lacking(channels: int) -> int:
