@@ -16,7 +16,7 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import compiled, onednn, program, race, tiles
+from instrument.networks import compiled, llvm, onednn, program, race, tiles
 from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
 from instrument.networks.program import there_is_openvino
@@ -37,8 +37,9 @@ KINDS = {
     "wide": tiny(32, 2048, 64),
     "wide enough for tiles": tiny(32, 4096, 128),
     "at 128 px": tiny(128, 256, 16),
+    "resnet with a tight clamp": tiny(32, 2048, 64, architecture="resnet", clamp=1.0),
 }
-needs_tiles = pytest.mark.skipif(not tiles.there_are(), reason="needs a processor with AVX2")
+needs_tiles = pytest.mark.skipif(not llvm.lanes(), reason="needs llvmlite and a processor with AVX2")
 needs_openvino = pytest.mark.skipif(not there_is_openvino(), reason="needs: pip install 'phosphene[cpu]'")
 every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
 
@@ -138,9 +139,17 @@ def test_each_layer_s_noise_has_its_own_strength(runner):
         assert not torch.allclose(run(styles, one, untouched), silent, atol=1e-4), layer
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_strengths_of_noise_may_be_of_any_precision(kind):
+    plan, styles = prepared(KINDS["wide"])
+    strength, run = torch.linspace(0, 1, plan.noisy), Lean(plan)
+    agrees(run(styles, strength.to(kind), untouched), run(styles, strength, untouched), 1e-2)
+
+
+@pytest.mark.parametrize("network", [tiny(), KINDS["wide"]])
 @pytest.mark.parametrize("runner", [Simple, Lean])
-def test_fresh_noise_is_another_each_time_and_for_each_picture(runner):
-    plan, styles = prepared(tiny())
+def test_fresh_noise_is_another_each_time_and_for_each_picture(runner, network):
+    plan, styles = prepared(network)
     run, strength = runner(plan), torch.ones(plan.noisy)
     one, other = (run(styles, strength, untouched, fresh=True) for _ in range(2))
     assert not torch.allclose(one, other, atol=1e-3)

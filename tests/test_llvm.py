@@ -12,7 +12,7 @@ def test_a_function_goes_along_its_places(lanes):
     code = Code(["x", "y"], ["start", "stop"], lanes)
     x, y = code.places.values()
     with code.loop(*code.numbers.values(), step=lanes) as i:
-        (y + i).put((x + i).vector() * 2.0 + 1 - (x + i).spread())
+        (y + i).store((x + i).load() * 2.0 + 1 - (x + i).broadcast())
     run = code.compiled()
     x, y = torch.arange(64.0), torch.zeros(64)
     run(x.data_ptr(), y.data_ptr(), 16, 48)
@@ -23,7 +23,7 @@ def test_a_function_goes_along_its_places(lanes):
 def test_a_loop_with_nothing_to_do_does_nothing():
     code = Code(["x"], ["many"], 4)
     with code.loop(0, code.numbers["many"]) as i:
-        (code.places["x"] + i).put(code.vector_of(1))
+        (code.places["x"] + i).store(code.vector_of(1))
     run, x = code.compiled(), torch.zeros(4)
     run(x.data_ptr(), 0)
     run(x.data_ptr(), -3)
@@ -36,10 +36,10 @@ def test_values_are_folded_and_whole_numbers_divided():
 
     def step(i, sums):
         total, last = sums
-        return [total + (x + i // 2 * 8 + i % 2 * 4).vector(), (x + i * 4).vector() * last]
+        return [total + (x + i // 2 * 8 + i % 2 * 4).load(), (x + i * 4).load() * last]
 
     for k, value in enumerate(code.folded(many, [code.vector_of(0), code.vector_of(1)], step)):
-        (y + 4 * k).put(value)
+        (y + 4 * k).store(value)
     run, x, y = code.compiled(), torch.rand(8, 4), torch.empty(2, 4)
     run(x.data_ptr(), y.data_ptr(), 8)
     assert torch.allclose(y, torch.stack([x.sum(0), x.prod(0)]))
@@ -49,7 +49,7 @@ def test_one_place_or_the_other_is_taken_and_lane_by_lane_one_number():
     code = Code(["x", "y", "z"], ["many"], 4)
     x, y, z = code.places.values()
     many = code.numbers["many"]
-    code.either((many >= 2) & (many < 4), y, z).put(code.either(x.vector() < 0, -x.vector(), x.vector()))
+    code.select((many >= 2) & (many < 4), y, z).store(code.select(x.load() < 0, -x.load(), x.load()))
     run, x = code.compiled(), torch.tensor([1.0, -2, 3, -4])
     for number, into in ((1, 1), (2, 0), (3, 0), (4, 1)):
         made = torch.zeros(2, 4)

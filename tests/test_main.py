@@ -1,7 +1,6 @@
 """The command line itself: what it says of itself, its exit codes, and the commands that look at the machine."""
 
 import json
-import platform
 import re
 import subprocess
 import sys
@@ -87,16 +86,21 @@ def test_devices_lists_each_kind_or_says_why_there_is_none(tmp_path: Path) -> No
     assert re.search(r"^GPU\n  ", said.stdout, re.M)
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the extra is for these")
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="the extra is empty there")
 def test_the_doctor_names_what_would_make_a_processor_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(doctor.llvm, "there_is", lambda: False)
+    monkeypatch.setattr(doctor.torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     monkeypatch.setattr(doctor, "there_is_openvino", lambda: True)
-    found = doctor.executors()
-    assert not found.works and found.what.endswith("; llvmlite would make it quicker")
+    for there, said in (
+        (True, r"float32 on tiles, .*openvino$"),
+        (False, r"float32, .*; llvmlite would make it quicker$"),
+    ):
+        monkeypatch.setattr(doctor.tiles, "there_are", lambda there=there: there)
+        found = doctor.executors()
+        assert found.works == there and re.match(said, found.what)
     assert found.remedy == "pip install 'phosphene[cpu]'"
-    monkeypatch.setattr(doctor.llvm, "there_is", lambda: True)
-    assert doctor.executors().works
+    monkeypatch.setattr(doctor.torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    assert doctor.executors().works, "nothing would help there"
 
 
 def test_the_doctor_says_what_works_and_what_mends_the_rest(tmp_path: Path) -> None:

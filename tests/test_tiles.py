@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise
+from threading import Event, Timer, current_thread
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from instrument.networks import filtering, llvm, tiles
 from instrument.networks.filtering import BETWEEN, Shape, between
 from instrument.networks.tiles import Tiles
 
-pytestmark = pytest.mark.skipif(not tiles.there_are(), reason="needs llvmlite and a processor with AVX2")
+pytestmark = pytest.mark.skipif(not llvm.lanes(), reason="needs llvmlite and a processor with AVX2")
 
 UP = torch.tensor(
     [[0.1, 0.2, 0.1, 0.0], [0.2, 0.5, 0.3, 0.1], [0.1, 0.3, 0.4, 0.2], [0.0, 0.1, 0.0, 0.1]]
@@ -79,12 +80,20 @@ def test_results_get_noise_are_less_steep_below_zero_and_limited(up, each):
     assert found.max() == pytest.approx(clamp) and found.min() < -clamp / 2
 
 
-def test_maps_may_lie_as_they_like():
+def test_there_are_some():
+    assert tiles.there_are()
+
+
+def test_maps_and_noise_may_lie_as_they_like():
     x, weight, style, *rest = given(2, 16, 16, 12, 20)
     rows = torch.cat([style, style], 1)
     agrees(Tiles(weight)(x.contiguous(), rows[:, 16:], *rest), told(x, weight, style, *rest))
     half = torch.cat([x, x], 3)[..., :20]
     agrees(Tiles(weight)(half, style, *rest), told(x, weight, style, *rest))
+    agrees(Tiles(weight)(torch._neg_view(x), style, *rest), told(-x, weight, style, *rest))
+    noise, strength = torch.randn(2, 240, 2)[..., 0], torch.tensor(0.5)
+    found = Tiles(weight)(x, style, *rest, noise, strength)
+    agrees(found, told(x, weight, style, *rest) + noise.view(2, 1, 12, 20) * strength)
 
 
 WRONG = {
@@ -96,6 +105,8 @@ WRONG = {
     "noise for another size": lambda *given: (*given, torch.zeros(1, 16), torch.tensor(1.0)),
     "noise for more maps": lambda *given: (*given, torch.zeros(3, 64), torch.tensor(1.0)),
     "a strength for each": lambda *given: (*given, torch.zeros(1, 64), torch.ones(2)),
+    "somewhere else": lambda x, style, loudness, bias: (x.to("meta"), style, loudness, bias),
+    "a style too many": lambda x, style, loudness, bias: (x[:, :31], style, loudness, bias),
     "a strength of another kind": lambda *given: (*given, torch.zeros(1, 64), torch.tensor(1)),
 }
 
@@ -103,7 +114,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_does_not_fit_is_refused_not_read(wrong):
     x, weight, *rest = given(2, 32, 32, 8, 8)
-    with pytest.raises((ValueError, RuntimeError), match=r"not of torch\.\w+ \[|expanded size"):
+    with pytest.raises((ValueError, RuntimeError), match=r"tiles are made of torch.float32 \[|expanded size"):
         Tiles(weight)(*wrong(x, *rest))
 
 
@@ -149,18 +160,61 @@ def test_what_is_no_number_is_not_hidden():
     assert found[0, :, 8:11, 8:11].isnan().all() and not found[0, :, :4].isnan().any()
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, None])
-def test_convolutions_that_answer_something_else_or_nothing_are_not_used(monkeypatch, kind):
+@pytest.mark.parametrize("error", [RuntimeError, OSError, AttributeError, TypeError, None])
+def test_convolutions_that_answer_something_else_or_nothing_are_not_used(monkeypatch, error):
     right = Tiles.__call__
 
-    def wrong(*args):
-        if kind:
-            raise kind("unknown target")
-        return right(*args) + 0.1
+    def wrong(*given):
+        if error:
+            raise error("another LLVM")
+        return right(*given) + 0.1
 
     assert tiles.there_are.__wrapped__()
     monkeypatch.setattr(Tiles, "__call__", wrong)
     assert not tiles.there_are.__wrapped__()
+
+
+@pytest.mark.parametrize("mistaken", ["input_transform", "multiply", "output_transform"])
+def test_code_that_does_something_else_is_not_used(monkeypatch, mistaken):
+    monkeypatch.setattr(filtering, mistaken, lambda *given: None)
+    monkeypatch.setattr(tiles, "written", filtering.written.__wrapped__)
+    assert not tiles.there_are.__wrapped__()
+
+
+def test_all_threads_take_part_where_it_is_worth_it():
+    small, large = Shape(16, 16, 1, 16, 16, 1), Shape(64, 64, 1, 64, 64, 1)
+    assert tiles.rows_of(small, 8) == small.tiles[0] == 4
+    assert tiles.rows_of(large, 4) == 4 and tiles.rows_of(large, 8) == 2
+    wide = Shape(512, 512, 1, 256, 256, 1)
+    assert tiles.rows_of(wide, 1) == 1, "no more than fits the caches, but for a row"
+
+
+def test_nothing_that_is_written_to_goes_while_another_thread_is_at_it(monkeypatch):
+    """The thread that asked is interrupted; what it gave is let go when no thread needs it."""
+    x, weight, *rest = given(1, 64, 64, 64, 64)
+    layer, begun, go_on, ended = Tiles(weight), Event(), Event(), Event()
+    asking, right, seen = current_thread(), layer.run, []
+
+    def run(*arguments):
+        if current_thread() is asking:
+            assert begun.wait(10)
+            Timer(0.05, go_on.set).start()
+            raise KeyboardInterrupt
+        begun.set()
+        assert go_on.wait(10)
+        right(*arguments)
+        seen.append(arguments[-2])
+        ended.set()
+
+    layer.run = run
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            layer(x, *rest)
+    finally:
+        torch.set_num_threads(before)
+    assert ended.is_set() and len(seen) == 1, "the other ends what it is at, and takes no more"
 
 
 def test_only_where_they_are_faster():

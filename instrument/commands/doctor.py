@@ -12,7 +12,7 @@ import torch
 
 from instrument import __version__, catalog
 from instrument.commands import devices
-from instrument.networks import llvm
+from instrument.networks import tiles
 from instrument.networks.program import there_is_openvino
 from instrument.networks.race import precisions
 from instrument.plugs import Unavailable
@@ -91,12 +91,14 @@ def executors() -> Finding:
     there_are = list(precisions(device))
     if device.type == "cuda":
         return Finding(True, ", ".join(there_are))
-    helpers = {"openvino": there_is_openvino(), "llvmlite": llvm.there_is()}
-    lacking = [name for name, there in helpers.items() if not there]
-    if lacking and platform.machine() in ("x86_64", "AMD64"):  # elsewhere the extra is empty
-        found = f"{', '.join(there_are)}; {' and '.join(lacking)} would make it quicker"
-        return Finding(False, found, "pip install 'phosphene[cpu]'")
-    return Finding(True, ", ".join([*there_are, *(["openvino"] if there_is_openvino() else [])]))
+    quick = {"llvmlite": tiles.there_are(), "openvino": there_is_openvino()}
+    found = ", ".join(["float32 on tiles" if quick["llvmlite"] else "float32", *there_are[1:]])
+    found += ", openvino" if quick["openvino"] else ""
+    lacking = [name for name, there in quick.items() if not there]
+    suits = torch.backends.cpu.get_cpu_capability().startswith("AVX") and sys.version_info < (3, 15)
+    if lacking and suits:
+        return Finding(False, f"{found}; {' and '.join(lacking)} would make it quicker", "pip install 'phosphene[cpu]'")
+    return Finding(True, found)
 
 
 def codecs() -> Finding:

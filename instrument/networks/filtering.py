@@ -56,7 +56,7 @@ class Shape(NamedTuple):
 def together(made: int, lanes: int) -> tuple[int, int]:
     """How many channels of so many are worked out at a time, and for how many tiles.
 
-    With many lanes two vectors of channels: each sample that is loaded is multiplied twice.
+    Two vectors of channels where there is room for them: each sample that is loaded is multiplied twice.
     """
     columns = 32 if lanes == 16 and made % 32 == 0 else 16
     return columns, SUMS[lanes] * lanes // columns
@@ -93,10 +93,10 @@ def written(lanes: int, columns: int, block: int) -> Function:
     it.results = [it.results + it.across * it.made * (SIDE * k) for k in range(READ)]
     surround(code, it)
     with code.loop(it.first, it.last) as row:
-        turn(code, it, row, (row - it.first) * it.across)
+        input_transform(code, it, row, (row - it.first) * it.across)
     multiply(code, it, columns, ((it.last - it.first) * it.across + (it.block - 1)) // it.block)
     with code.loop(it.first, it.last) as row:
-        turn_back(code, it, columns, row, (row - it.first) * it.across)
+        output_transform(code, it, columns, row, (row - it.first) * it.across)
     return code.compiled()
 
 
@@ -104,32 +104,32 @@ def surround(code: Code, it: SimpleNamespace) -> None:
     """There is nothing beyond a map's edges."""
     nothing = code.vector_of(0)
     with code.loop(0, it.width * it.into, code.lanes) as i:
-        (it.zeros + i).put(nothing)
+        (it.zeros + i).store(nothing)
     with code.loop(0, it.into, code.lanes) as channel:
         for first, last in (code.value(0), it.padding), (it.padding + it.width, it.line):
             with code.loop(first, last) as x:
                 for line in it.lines:
-                    (line + it.line * channel + x * code.lanes).put(nothing)
+                    (line + it.line * channel + x * code.lanes).store(nothing)
 
 
-def turn(code: Code, it: SimpleNamespace, row: Value, tile: Value) -> None:
+def input_transform(code: Code, it: SimpleNamespace, row: Value, tile: Value) -> None:
     """A row of tiles: six lines of samples, styled, turned downwards and then across; its first is tile so many."""
     lanes = code.lanes
     samples = []
     for k in range(READ):
         y = row * SIDE + k - it.padding
-        samples.append(code.either((y >= 0) & (y < it.height), it.x + y * it.width * it.into, it.zeros))
+        samples.append(code.select((y >= 0) & (y < it.height), it.x + y * it.width * it.into, it.zeros))
     with code.loop(0, it.width) as x, code.loop(0, it.into, lanes) as channel:
-        style = (it.style + channel).vector()
-        found = [(line + x * it.into + channel).vector() * style for line in samples]
+        style = (it.style + channel).load()
+        found = [(line + x * it.into + channel).load() * style for line in samples]
         for line, turned in zip(it.lines, combined(it.read, found), strict=True):
-            (line + it.line * channel + (x + it.padding) * lanes).put(turned)
+            (line + it.line * channel + (x + it.padding) * lanes).store(turned)
     with code.loop(0, it.across) as x, code.loop(0, it.into, lanes) as channel:
         there = it.turned + block_at(it, tile + x, it.into, lanes) + channel * (POINTS * it.block)
         for k, line in enumerate(it.lines):
-            found = [(line + it.line * channel + (x * SIDE + i) * lanes).vector() for i in range(READ)]
+            found = [(line + it.line * channel + (x * SIDE + i) * lanes).load() for i in range(READ)]
             for i, turned in enumerate(combined(it.read, found)):
-                (there + (READ * k + i) * it.block * lanes).put(turned)
+                (there + (READ * k + i) * it.block * lanes).store(turned)
 
 
 def multiply(code: Code, it: SimpleNamespace, columns: int, blocks: Value) -> None:
@@ -143,46 +143,46 @@ def multiply(code: Code, it: SimpleNamespace, columns: int, blocks: Value) -> No
 
         def summed(channel: Value, sums: list[Value]) -> list[Value]:
             there = turned + channel // lanes * (POINTS * it.block * lanes) + channel % lanes
-            factors = [(weights + channel * columns + vector).vector() for vector in vectors]
-            samples = [(there + tile * lanes).spread() for tile in range(it.block)]
+            factors = [(weights + channel * columns + vector).load() for vector in vectors]
+            samples = [(there + tile * lanes).broadcast() for tile in range(it.block)]
             found = [sample * factor for sample in samples for factor in factors]
             return [so_far + product for so_far, product in zip(sums, found, strict=True)]
 
         sums = iter(code.folded(it.into, nothing, summed))
         for tile in range(it.block):
             for vector in vectors:
-                (products + tile * columns + vector).put(next(sums))
+                (products + tile * columns + vector).store(next(sums))
 
 
-def turn_back(code: Code, it: SimpleNamespace, columns: int, row: Value, tile: Value) -> None:
+def output_transform(code: Code, it: SimpleNamespace, columns: int, row: Value, tile: Value) -> None:
     """A row of tiles' products: turned back across and downwards, finished, and put down at each of the places."""
     lanes = code.lanes
     with code.loop(0, it.across) as x, code.loop(0, it.made, columns) as first:
         there = it.products + block_at(it, tile + x, it.made, columns) + first * (POINTS * it.block)
         for vector in range(0, columns, lanes):
             for k, line in enumerate(it.results):
-                found = [(there + (READ * k + i) * it.block * columns + vector).vector() for i in range(READ)]
+                found = [(there + (READ * k + i) * it.block * columns + vector).load() for i in range(READ)]
                 for i, result in enumerate(combined(it.back, found)):
-                    (line + it.across * SIDE * (first + vector) + (x * SIDE + i) * lanes).put(result)
-    strength, slope, clamp = it.strength.spread(), it.limits.spread(), (it.limits + 1).spread()
+                    (line + it.across * SIDE * (first + vector) + (x * SIDE + i) * lanes).store(result)
+    strength, slope, clamp = it.strength.broadcast(), it.limits.broadcast(), (it.limits + 1).broadcast()
     with code.loop(0, it.places) as below:
         made, grains = [], []
         for k in range(SIDE):
             there = (row * SIDE + k) * it.places + below
             inside = row * SIDE + k < it.down
-            made.append(code.either(inside, it.y + there * it.wide * it.places * it.out, it.waste))
-            grains.append(it.noise + code.either(inside, there, there * 0) * it.grain)
+            made.append(code.select(inside, it.y + there * it.wide * it.places * it.out, it.waste))
+            grains.append(it.noise + code.select(inside, there, there * 0) * it.grain)
         with code.loop(0, it.wide) as x, code.loop(0, it.places) as right:
-            grainy = [(grain + x * it.places + right).spread() * strength for grain in grains]
+            grainy = [(grain + x * it.places + right).broadcast() * strength for grain in grains]
             with code.loop(0, it.out, lanes) as channel:
                 at = it.across * SIDE * ((below * it.places + right) * it.out + channel) + x * lanes
-                found = combined(it.back, [(line + at).vector() for line in it.results])
-                loudness, bias = (it.loudness + channel).vector(), (it.bias + channel).vector()
+                found = combined(it.back, [(line + at).load() for line in it.results])
+                loudness, bias = (it.loudness + channel).load(), (it.bias + channel).load()
                 for y, grain, result in zip(made, grainy, found, strict=True):
                     loud = result * loudness + (bias + grain)
-                    steep = code.either(loud < loud * slope, loud * slope, loud)
-                    low = code.either(clamp < steep, clamp, steep)
-                    (y + (x * it.places + right) * it.out + channel).put(code.either(low < -clamp, -clamp, low))
+                    steep = code.select(loud < loud * slope, loud * slope, loud)
+                    low = code.select(clamp < steep, clamp, steep)
+                    (y + (x * it.places + right) * it.out + channel).store(code.select(low < -clamp, -clamp, low))
 
 
 def block_at(it: SimpleNamespace, tile: Value, channels: Value, many: int) -> Value:

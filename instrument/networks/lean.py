@@ -3,8 +3,8 @@
 The same mathematics as in `simple`, with differences that only change the order of sums. Maps lie channels-last. A
 style is put on the weights or on the maps, whichever are fewer: y = d · conv(x · s, W), d = 1 / ‖W · s‖. The activation's
 gain is put into d, bias and noise, which a leaky rectifier lets pass. What scales a doubled map is put into its filter.
-Weights that stay as they are are laid out for the processor once, where torch can (`onednn`), and in float32, where
-channels are many, so that there is less to multiply (`winograd`).
+Weights that stay as they are are laid out for the processor once, where torch can (`onednn`). In float32 a convolution goes
+tile by tile where that is quicker (`tiles`).
 """
 
 import math
@@ -85,12 +85,12 @@ class Conv:
         self.bias = (layer.bias * gain).to(precision)
         self.noise = None if layer.noise is None else layer.noise.reshape(-1, 1)  # [h*w, 1]
         self.strength = None if layer.strength is None else layer.strength * gain
-        self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
-        self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
         self.on_tiles = None
         if tiles.pay(layer.weight, layer.up, precision, size):
             self.on_tiles = Tiles(layer.weight, layer.up, slope=SLOPE, clamp=self.clamp)
             return
+        self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
+        self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
         weight = turned.contiguous(memory_format=LAST)
         few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
@@ -105,7 +105,7 @@ class Conv:
             grain, strength = None, None
             if noise is not None and self.noise is not None and self.strength is not None:
                 grain = self.noise.new_empty(len(x), len(self.noise)).normal_() if fresh else self.noise.view(1, -1)
-                strength = self.strength * noise
+                strength = (self.strength * noise).float()
             return self.on_tiles(x, style, loudness, self.bias, grain, strength)
         if len(x) == 1 and self.weight is not None:
             x = self.on_weights(x, self.weight, style[0], loudness[0])

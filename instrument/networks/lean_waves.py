@@ -2,7 +2,7 @@
 
 Maps lie channels-last. A filter of one axis that doubles is a transposed convolution, so no zeros are put between samples
 and filtered away again; one that halves works out only what is kept. The activation's gain lies in the filter before it.
-In float32, where channels are many, there is less to multiply (`tiles`).
+In float32 a convolution goes tile by tile where that is quicker (`tiles`).
 """
 
 import math

@@ -13,17 +13,12 @@ from typing import Any
 
 try:
     from llvmlite import binding, ir
-except ImportError:  # it is an extra
+except (ImportError, OSError):  # it is an extra; it cannot be loaded
     binding = ir = None
 
 BYTES = 4  # of a float32
 LANES = {"avx512f": 16, "avx2": 8}  # numbers in a vector, by what a processor says it has
 Function = Callable[..., None]  # takes the addresses of places, then whole numbers
-
-
-def there_is() -> bool:
-    """Whether LLVM is installed."""
-    return binding is not None
 
 
 @cache
@@ -93,10 +88,10 @@ class Place:
         where = self.code.value(numbers).made
         return Place(self.code, self.code.build.gep(self.made, [where], source_etype=ir.FloatType()))
 
-    def vector(self) -> Value:
+    def load(self) -> Value:
         return Value(self.code, self.code.build.load(self.made, align=BYTES, typ=self.code.vector))
 
-    def spread(self) -> Value:
+    def broadcast(self) -> Value:
         """The one number that lies here, in every lane."""
         build, vector = self.code.build, self.code.vector
         empty, first = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
@@ -104,7 +99,7 @@ class Place:
         all_first = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
         return Value(self.code, build.shuffle_vector(one, empty, all_first))
 
-    def put(self, value: Value) -> None:
+    def store(self, value: Value) -> None:
         self.code.build.store(value.made, self.made, align=BYTES)
 
 
@@ -164,7 +159,7 @@ class Code:
         self.build.position_at_end(after)
         return made
 
-    def either(self, which: Value, one: Any, other: Any) -> Any:
+    def select(self, which: Value, one: Any, other: Any) -> Any:
         """One where it is true, the other where it is not: both places, or both values."""
         return type(one)(self, self.build.select(which.made, one.made, other.made))
 

@@ -7,7 +7,7 @@ by the doubling's filter beforehand. In float32; they have no gradients.
 import math
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from threading import local
 
@@ -40,34 +40,42 @@ def pay(weight: Tensor, up: Tensor | None, precision: torch.dtype, size: int) ->
 @cache
 def there_are() -> bool:
     """Whether this machine has such convolutions, and they give what torch's do."""
-    if not llvm.lanes():
-        return False
     given = torch.Generator().manual_seed(0)
     x, weight = torch.randn(1, CHANNELS, 5, 9, generator=given), torch.randn(CHANNELS, CHANNELS, 3, 3, generator=given)
-    ones = torch.ones(1, CHANNELS)
+    style, loudness, bias, up = (torch.rand(shape, generator=given) for shape in ((1, 16), (1, 16), (16,), (4, 4)))
+    noise, slope, clamp = torch.randn(1, 180, generator=given), 0.2, 9.0
     try:
-        found = Tiles(weight)(x, ones, ones, ones[0])
-    except (RuntimeError, OSError):  # LLVM does not know this processor
+        if not llvm.lanes():
+            return False
+        plain = Tiles(weight)(x, style, loudness, bias)
+        doubled = Tiles(weight, up, slope=slope, clamp=clamp)(x, style, loudness, bias, noise, bias[0])
+    except (RuntimeError, OSError, AttributeError, TypeError):  # another LLVM, or one that does not know this processor
         return False
-    return torch.allclose(found, F.conv2d(x, weight, ones[0], padding=1), 1e-4, 1e-4)
+    x = x * style[..., None, None]
+    told = F.conv2d(x, weight, padding=1) * loudness[..., None, None] + bias[:, None, None]
+    large = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    large = F.conv2d(large, 4 * up.flip((0, 1)).expand(CHANNELS, 1, 4, 4), padding=1, groups=CHANNELS)
+    large = large * loudness[..., None, None] + bias[:, None, None] + noise.view(10, 18) * bias[0]
+    large = F.leaky_relu(large, slope).clamp(-clamp, clamp)
+    return torch.allclose(plain, told, 1e-4, 1e-4) and torch.allclose(doubled, large, 1e-4, 1e-3)
 
 
 class Tiles:
     """d · conv(x · s, W) + b + noise, less steep below zero, and limited; W is [O, I, 3, 3].
 
-    With `up` [4, 4] maps are doubled and smoothed by it, as by F.conv_transpose2d and a filter four times as loud.
+    With `up` [4, 4] maps are doubled and smoothed by it, as by F.conv_transpose2d and a filter four times as loud. What is
+    infinite, or nearly, takes the whole tile with it: there it is no number.
     """
 
     def __init__(
         self, weight: Tensor, up: Tensor | None = None, padding: int = 1, slope: float = 1.0, clamp: float = 0.0
     ) -> None:
         """Results below zero are multiplied by the slope; without a clamp nothing is limited."""
-        self.padding, self.places, self.channels = padding, 1 if up is None else 2, len(weight)
-        weight = F.pad(weight, [0, 0, 0, 0, 0, lacking(weight.shape[1]), 0, lacking(len(weight))])
-        self.out, self.into = weight.shape[:2]
+        self.padding, self.places, (self.out, self.into) = padding, 1 if up is None else 2, weight.shape[:2]
+        weight = F.pad(weight, [0, 0, 0, 0, 0, lacking(self.into), 0, lacking(self.out)])
         weight = weight if up is None else doubling(weight, up)
         columns, self.block = together(len(weight), llvm.lanes())
-        matrices = winograd.prepared(weight, SIDE)[1].view(POINTS, -1, columns, self.into)
+        matrices = winograd.prepared(weight, SIDE)[1].view(POINTS, -1, columns, weight.shape[1])
         self.weights = matrices.transpose(2, 3).contiguous()  # [36, O / columns, I, columns]
         self.limits = weight.new_tensor([slope, clamp or math.inf])
         self.run = written(llvm.lanes(), columns, self.block)
@@ -85,11 +93,11 @@ class Tiles:
 
         Noise [N or 1, H*W] is added `strength` times, a number that is a tensor. ValueError names what is something else.
         """
-        count = len(x)
-        x, style, loudness, bias = (filled(numbers) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias))
-        shape = Shape(self.into, self.out, self.places, x.shape[1], x.shape[2], self.padding)
+        count, _, height, width = x.shape
+        into, out = self.into + lacking(self.into), self.out + lacking(self.out)
+        shape = Shape(into, out, self.places, height, width, self.padding)
         down, across = (self.places * side for side in shape.results)
-        fits(x, count, shape.height, shape.width, self.into)
+        fits(x, count, self.into, height, width)
         fits(style, count, self.into)
         fits(loudness, count, self.out)
         fits(bias, self.out)
@@ -97,38 +105,42 @@ class Tiles:
             noise = noise.expand(count, -1).contiguous()
             fits(noise, count, down * across)
             fits(strength)
-        y = x.new_empty(count, down, across, self.out)
+        x, style, loudness, bias = (filled(numbers) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias))
+        y = x.new_empty(count, down, across, out)
         for i in range(count):
             given = [x[i], y[i], self.weights, style[i], loudness[i], bias, self.limits]
-            grains = [0, 0] if noise is None or strength is None else [noise[i].data_ptr(), strength.data_ptr()]
-            self.work_out([*(numbers.data_ptr() for numbers in given), *grains], shape)
-        return y[..., : self.channels].permute(0, 3, 1, 2)
+            grains = [None, None] if noise is None or strength is None else [noise[i], strength]
+            self.work_out([*given, *grains], shape)
+        return y[..., : self.out].permute(0, 3, 1, 2)
 
-    def work_out(self, given: list[int], shape: Shape) -> None:
+    def work_out(self, given: list[Tensor | None], shape: Shape) -> None:
         """By as many threads as torch has, each of which takes some rows of tiles whenever it has done its last ones."""
         threads = torch.get_num_threads()
         rows = rows_of(shape, threads)
         *offsets, end = between(shape, rows, self.block)
-        *given, noise, strength = given
-        numbers = [*shape, self.places * shape.results[1] if noise else 0]
-        down = shape.tiles[0]
+        down, grain = shape.tiles[0], 0 if given[-1] is None else self.places * shape.results[1]
         left = deque(range(0, down, rows))
 
-        def work() -> None:
+        def work() -> None:  # it holds what is given for as long as a thread is at it
             zeros = memory(end)
-            places = [*given, noise or zeros, strength or zeros, *(zeros + offset for offset in offsets)]
+            places = [zeros if numbers is None else numbers.data_ptr() for numbers in given]
+            places += [zeros + offset for offset in offsets]
             while left:
                 try:
                     first = left.popleft()
                 except IndexError:  # another thread was faster
                     return
-                self.run(*places, *numbers, first, min(first + rows, down))
+                self.run(*places, *shape, grain, first, min(first + rows, down))
 
-        others = [pool().submit(work) for _ in range(min(threads, len(left)) - 1)]
-        work()
-        for other in others:
-            if not other.cancel():  # it has begun
-                other.result()
+        others = list[Future[None]]()
+        try:
+            others.extend(pool().submit(work) for _ in range(min(threads, len(left)) - 1))
+            work()
+        finally:
+            left.clear()
+            for other in others:
+                if not other.cancel():  # it has begun
+                    other.result()
 
 
 @cache
@@ -148,9 +160,10 @@ def doubling(weight: Tensor, up: Tensor) -> Tensor:
 
 
 def fits(numbers: Tensor, *shape: int) -> None:
-    """ValueError unless these are float32 of that shape: what lies there is read in any case."""
-    if numbers.shape != shape or numbers.dtype != torch.float32:
-        raise ValueError(f"tiles are made of float32 {list(shape)}, not of {numbers.dtype} {list(numbers.shape)}")
+    """ValueError unless these are float32 of that shape, and here: what lies at their address is read in any case."""
+    if numbers.shape != shape or numbers.dtype != torch.float32 or numbers.device.type != "cpu":
+        found = f"{numbers.dtype} {list(numbers.shape)} on {numbers.device}"
+        raise ValueError(f"tiles are made of torch.float32 {list(shape)} on cpu, not of {found}")
 
 
 def lacking(channels: int) -> int:
@@ -160,7 +173,7 @@ def lacking(channels: int) -> int:
 def filled(numbers: Tensor) -> Tensor:
     """[..., C], with as many channels more as it lacks."""
     lacks = lacking(numbers.shape[-1])
-    return F.pad(numbers, [0, lacks]) if lacks else numbers.contiguous()
+    return F.pad(numbers, [0, lacks]) if lacks else numbers.contiguous().resolve_neg()
 
 
 def memory(size: int) -> int:
