@@ -1,7 +1,7 @@
 """StyleGAN2, ready to play: a model folder's network, and an executor for its plan."""
 
 from collections.abc import Callable, Collection
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,8 +41,12 @@ class Generator:
         self.z_dim, self.classes = found.network.z_dim, found.network.classes
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
-        self.executor: Lean | Compiled = Lean(self.plan)
         self.noisy, self.stages = True, len(self.plan.blocks)
+
+    @cached_property
+    def executor(self) -> Lean | Compiled:
+        """What draws: float32, unless `run_by` set another before the first picture, which then costs nothing to prepare."""
+        return Lean(self.plan)
 
     def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
         """From now on run by this executor, or by the one that a race finds fastest here; answers its name.

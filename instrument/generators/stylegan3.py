@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +37,11 @@ class Generator:
         self.z_dim, self.classes = found.network.z_dim, found.network.classes
         self.mapping = MappingNetwork(weights, self.network)
         self.plan = planned(self.network, weights)
-        self.executor = LeanWaves(self.plan)
+
+    @cached_property
+    def executor(self) -> LeanWaves:
+        """What draws: float32, unless `run_by` set another before the first picture, which then costs nothing to prepare."""
+        return LeanWaves(self.plan)
 
     def run_by(self, executor: str, layers: Collection[str] | None = None) -> str:
         """From now on run by this executor, or by the one that a race finds fastest here; answers its name.
