@@ -7,7 +7,7 @@ are finished before they are put down.
 from functools import cache
 from itertools import accumulate
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -38,19 +38,19 @@ class Shape(NamedTuple):
     @property
     def made(self) -> int:
         """Channels, those of each place."""
-        return self.out * self.places**2
+        return self.out * self.places * self.places
 
     @property
     def results(self) -> tuple[int, int]:
         """Down and across, at each place."""
-        more = 2 * self.padding - winograd.TAPS + 1
+        more = self.padding * 2 - (winograd.TAPS - 1)
         return self.height + more, self.width + more
 
     @property
     def tiles(self) -> tuple[int, int]:
         """Down and across."""
         down, across = self.results
-        return -(-down // SIDE), -(-across // SIDE)
+        return (down + SIDE - 1) // SIDE, (across + SIDE - 1) // SIDE
 
 
 def together(made: int, lanes: int) -> tuple[int, int]:
@@ -83,10 +83,10 @@ def written(lanes: int, columns: int, block: int) -> Function:
     """It takes the addresses of GIVEN and BETWEEN, the numbers of a Shape and NUMBERS."""
     code = Code([*GIVEN, *BETWEEN], [*Shape._fields, *NUMBERS], lanes)
     it = SimpleNamespace(**code.places, **code.numbers, block=block)
-    it.down, it.wide = (side + it.padding * 2 - (winograd.TAPS - 1) for side in (it.height, it.width))
-    it.across = (it.wide + (SIDE - 1)) // SIDE  # tiles
+    numbers: list[Any] = [code.numbers[name] for name in Shape._fields]
+    shape: Any = Shape(*numbers)  # worked out as the function runs
+    (it.down, it.wide), (_, it.across), it.made = shape.results, shape.tiles, shape.made
     it.line = it.across * SIDE + (READ - SIDE)  # samples
-    it.made = it.out * it.places * it.places
     read, _, made = winograd.matrices(SIDE)
     it.read, it.back = read.tolist(), made.tolist()
     it.lines = [it.lines + it.line * it.into * k for k in range(READ)]  # each [I / lanes, samples, lanes]

@@ -83,7 +83,7 @@ class Conv:
         self.square = layer.weight.square().sum((2, 3)).t().contiguous() / gain**2  # [I, O]
         self.epsilon = layer.weight.new_full((1,), 1e-8 / gain**2)
         self.bias = (layer.bias * gain).to(precision)
-        self.noise = None if layer.noise is None else layer.noise.reshape(-1, 1)  # [h*w, 1]
+        self.noise = None if layer.noise is None else layer.noise.reshape(1, -1)  # [1, h*w]
         self.strength = None if layer.strength is None else layer.strength * gain
         self.on_tiles = None
         if tiles.pay(layer.weight, layer.up, precision, size):
@@ -101,18 +101,15 @@ class Conv:
     def __call__(self, x: Tensor, styles: Tensor, noise: Tensor | None, fresh: bool) -> Tensor:
         style = styles[:, self.style]  # [N, I]
         loudness = torch.addmm(self.epsilon, style.square(), self.square).rsqrt_()  # [N, O], the gain in it
+        rows, strength = self.grain(len(x), noise, fresh)
         if self.on_tiles:
-            grain, strength = None, None
-            if noise is not None and self.noise is not None and self.strength is not None:
-                grain = self.noise.new_empty(len(x), len(self.noise)).normal_() if fresh else self.noise.view(1, -1)
-                strength = (self.strength * noise).float()
-            return self.on_tiles(x, style, loudness, self.bias, grain, strength)
+            return self.on_tiles(x, style, loudness, self.bias, rows, strength)
         if len(x) == 1 and self.weight is not None:
             x = self.on_weights(x, self.weight, style[0], loudness[0])
         else:
             x = self.on_maps(x, style, loudness)
-        if noise is not None and self.noise is not None and self.strength is not None:
-            x = self.grained(x, self.strength * noise, fresh)
+        if rows is not None and strength is not None:
+            x = self.grained(x, rows, strength)
         x = F.leaky_relu_(x, SLOPE)
         return x.clamp_(-self.clamp, self.clamp) if self.clamp else x
 
@@ -137,11 +134,17 @@ class Conv:
         taps = (self.up * loudness.view(-1, 1, 1, 1)).to(x.dtype)
         return F.conv2d(x, taps, self.bias, padding=1, groups=len(taps))
 
-    def grained(self, x: Tensor, loud: Tensor, fresh: bool) -> Tensor:
-        """x [N, O, h, w] with noise added, each picture's own where it is fresh."""
-        assert self.noise is not None
-        for maps in x.permute(0, 2, 3, 1).flatten(1, 2):  # [h*w, O], a view
-            grain = (torch.randn_like(self.noise) if fresh else self.noise) * loud
+    def grain(self, count: int, noise: Tensor | None, fresh: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Noise for so many pictures [N or 1, h*w], each picture's own where it is fresh, and how strong it is; or none."""
+        if noise is None or self.noise is None or self.strength is None:
+            return None, None
+        rows = self.noise.new_empty(count, self.noise.shape[1]).normal_() if fresh else self.noise
+        return rows, (self.strength * noise).float()
+
+    def grained(self, x: Tensor, rows: Tensor, strength: Tensor) -> Tensor:
+        """x [N, O, h, w] with noise added."""
+        flat = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N, h*w, O], a view
+        for maps, grain in zip(flat, (rows * strength).expand(len(x), -1)[..., None], strict=True):
             if x.dtype == torch.float32:
                 maps.add_(grain)
             else:  # a product: to add a column to each is slow in bfloat16

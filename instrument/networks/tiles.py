@@ -42,7 +42,8 @@ def there_are() -> bool:
     """Whether this machine has such convolutions, and they give what torch's do."""
     given = torch.Generator().manual_seed(0)
     x, weight = torch.randn(1, CHANNELS, 5, 9, generator=given), torch.randn(CHANNELS, CHANNELS, 3, 3, generator=given)
-    style, loudness, bias, up = (torch.rand(shape, generator=given) for shape in ((1, 16), (1, 16), (16,), (4, 4)))
+    style, loudness, (bias,) = torch.rand(3, 1, CHANNELS, generator=given)
+    up = torch.rand(4, 4, generator=given)
     noise, slope, clamp = torch.randn(1, 180, generator=given), 0.2, 9.0
     try:
         if not llvm.lanes():
