@@ -47,6 +47,15 @@ every_kind = pytest.mark.parametrize("network", KINDS.values(), ids=KINDS)
 GOLDEN = Path(__file__).parent / "golden" / "stylegan3_r_32.pkl"
 
 
+@pytest.fixture
+def threads():
+    """Two, for a test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def untouched(layer, x):
     return x
 
@@ -100,6 +109,29 @@ def test_operations_that_answer_something_else_are_not_used(monkeypatch, kind):
     right = onednn.fused_linear
     monkeypatch.setattr(onednn, "fused_linear", lambda x, weight, bias: right(x, weight, bias) + 0.1)
     assert not onednn.there_is.__wrapped__(kind, "cpu")
+
+
+def test_weights_are_laid_out_once_for_each_number_of_threads_that_draws(threads):
+    laid = []
+
+    def lay():
+        laid.append(torch.get_num_threads())
+        return torch.tensor(laid[-1])
+
+    way = onednn.by_threads(lay, lambda x, weight: x * weight)
+    assert laid == [2] and way(torch.tensor(10)) == 20
+    for count in 1, 2, 1:
+        torch.set_num_threads(count)
+        assert way(torch.tensor(10)) == 10 * count
+    assert laid == [2, 1]
+
+
+def test_lean_draws_the_same_on_another_number_of_threads(threads):
+    plan, styles = prepared(KINDS["wide enough for tiles"])
+    strength, lean = torch.ones(plan.noisy), Lean(plan)
+    on_two = lean(styles, strength, untouched)
+    torch.set_num_threads(1)
+    agrees(lean(styles, strength, untouched), on_two, 1e-5)
 
 
 @needs_tiles

@@ -92,8 +92,8 @@ class Conv:
         self.ones = torch.ones(1, out, dtype=precision, device=layer.weight.device)
         self.up = None if layer.up is None else (4 * layer.up.flip((0, 1))).expand(out, 1, 4, 4).contiguous()
         turned = layer.weight if layer.up is None else layer.weight.transpose(0, 1)  # to double, [I, O, 3, 3]
-        weight = turned.contiguous(memory_format=LAST)
-        few = size**2 > weight.numel() // into  # weights, next to the numbers of a map
+        few = size**2 > turned.numel() // into  # weights, next to the numbers of a map
+        weight = turned.contiguous(memory_format=LAST) if few else turned
         self.weight = weight if few else None
         conv = onednn.convolution if layer.up is None else onednn.doubling
         self.on_map = conv(weight.to(precision), None if few else size)

@@ -45,16 +45,38 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def packed(weight: Tensor, size: int) -> Way:
-    weight, shape = weight.contiguous(memory_format=LAST), [1, weight.shape[1], size, size]
-    laid = torch.ops.mkldnn._reorder_convolution_weight(weight, ONES, ONES, ONES, 1, shape)
-    return lambda x: torch.ops.mkldnn._convolution_pointwise(x, laid, None, ONES, ONES, ONES, 1, "none", [], "")
+    shape = [1, weight.shape[1], size, size]
+
+    def lay() -> Tensor:
+        last = weight.contiguous(memory_format=LAST)
+        return torch.ops.mkldnn._reorder_convolution_weight(last, ONES, ONES, ONES, 1, shape)  # type: ignore[no-any-return]
+
+    call = torch.ops.mkldnn._convolution_pointwise
+    return by_threads(lay, lambda x, laid: call(x, laid, None, ONES, ONES, ONES, 1, "none", [], ""))
 
 
 def packed_doubling(weight: Tensor, size: int) -> Way:
-    weight, shape, two = weight.contiguous(memory_format=LAST), [1, weight.shape[0], size, size], [2, 2]
-    laid = torch.ops.mkldnn._reorder_convolution_transpose_weight(weight, NONE, NONE, two, ONES, 1, shape)
+    shape, two = [1, weight.shape[0], size, size], [2, 2]
+
+    def lay() -> Tensor:
+        last = weight.contiguous(memory_format=LAST)
+        return torch.ops.mkldnn._reorder_convolution_transpose_weight(last, NONE, NONE, two, ONES, 1, shape)  # type: ignore[no-any-return]
+
     call = torch.ops.mkldnn._convolution_transpose_pointwise
-    return lambda x: call(x, laid, None, NONE, NONE, two, ONES, 1, "none", [], "")
+    return by_threads(lay, lambda x, laid: call(x, laid, None, NONE, NONE, two, ONES, 1, "none", [], ""))
+
+
+def by_threads(lay: Callable[[], Tensor], call: Callable[[Tensor, Tensor], Tensor]) -> Way:
+    """Weights laid out for as many threads as draw: for another number, small maps would have them laid out in every call."""
+    kept = {torch.get_num_threads(): lay()}
+
+    def way(x: Tensor) -> Tensor:
+        threads = torch.get_num_threads()
+        if threads not in kept:
+            kept[threads] = lay()
+        return call(x, kept[threads])
+
+    return way
 
 
 def fused_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
