@@ -23,10 +23,8 @@ from instrument.plugs import Bend, Generator
 log = logging.getLogger("phosphene")
 
 STEPS = ("everything", "no noise", "every second picture", "every second picture, half as fine")
-LATE, EASY = (
-    0.85,
-    0.45,
-)  # of a frame's time: over the first it goes down, under the second for long it goes up
+LATE, EASY = 0.85, 0.45  # of a frame's time: over the first it goes down, under the second for long it goes up
+TOO_LONG = LATE, 1.0, 2 * LATE  # frames that a picture may take on each step but the last, as far as can be told before
 WINDOW, FEWEST = 2.0, 10  # seconds, and pictures, that are looked back on at least
 PATIENCE, LONGEST = 10.0, 300.0  # seconds of ease before it goes up: at first, and at most
 AGAIN = 20.0  # seconds before another number of threads is tried again; ever longer where that was in vain
@@ -54,6 +52,16 @@ class Ladder:
     def halves(self) -> bool:
         """Whether every second picture is left out."""
         return self.step >= STEPS.index("every second picture")
+
+    def expect(self, seconds: float, other: float | None) -> None:
+        """Begin where pictures that take so long have their place, so that a show too much for a machine begins in time.
+
+        `other` is how long they take on the other number of threads, as far as is known.
+        """
+        self.threads.other = other or 0.0
+        step = min(self.highest, sum(seconds > frames * self.budget for frames in TOO_LONG))
+        if step > self.step:
+            self.move(step - self.step)
 
     def hear(self, seconds: float) -> None:
         """How long the picture of a frame took; 0 for one that was left out."""

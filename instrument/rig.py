@@ -73,7 +73,7 @@ class Rig:
         _ = Frame(self.mastered(START, self.voice.image, parameters), START).pixels
 
     def settle(self, fps: float) -> None:
-        """Find on how many threads of the processor each voice is to draw."""
+        """Find on how many threads of the processor each voice is to draw, and how much its pictures may be."""
         for voice in self.voices():
             voice.settle(self.matrix.at_rest(), fps)
 

@@ -15,20 +15,32 @@ ALL = torch.get_num_threads()
 PICTURES, ENOUGH = 7, 0.75  # how many are tried; the share of a frame's time that one thread may take
 
 
-def settle(draw: Callable[[], object], fps: float) -> tuple[int, float]:
-    """Draw on one thread from now on, if that fits a frame with time to spare; answers on how many, and seconds on one.
+def settle(draw: Callable[[], object], fps: float) -> tuple[float, float | None]:
+    """Draw on one thread from now on, if that fits a frame with time to spare or is quicker than all of them.
 
-    What is set here counts in the calling thread.
+    Answers the seconds that a picture takes so, and those on the other number, where that was tried. What is set here counts
+    in the calling thread.
     """
     torch.set_num_threads(1)
+    on_one = lasting(draw)
+    if on_one <= ENOUGH / fps or ALL == 1:
+        return on_one, None
+    torch.set_num_threads(ALL)
+    on_all = lasting(draw)
+    if on_all < on_one:
+        return on_all, on_one
+    torch.set_num_threads(1)
+    return on_one, on_all
+
+
+def lasting(draw: Callable[[], object]) -> float:
+    """Seconds that a picture takes."""
     laps = []
     for _ in range(PICTURES):
         begun = time.perf_counter()
         draw()
         laps.append(time.perf_counter() - begun)
-    if median(laps) > ENOUGH / fps:
-        torch.set_num_threads(ALL)
-    return torch.get_num_threads(), median(laps)
+    return median(laps)
 
 
 def other_threads() -> bool:

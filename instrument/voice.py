@@ -48,10 +48,11 @@ class Voice:
     threads: int | None = None
 
     def settle(self, parameters: ParameterFrame, fps: float) -> None:
-        """Find on how many threads of the processor it is to draw."""
-        self.threads, on_one = settle(partial(self.warm, parameters, 1), fps)
-        if isinstance(self.generator, Eased) and self.threads > 1:
-            self.generator.ladder.threads.other = on_one
+        """Find on how many threads of the processor it is to draw, and how much a picture may be."""
+        lap, other = settle(partial(self.warm, parameters, 1), fps)
+        self.threads = torch.get_num_threads()
+        if isinstance(self.generator, Eased):
+            self.generator.ladder.expect(lap, other)
 
     def begin(self) -> None:
         """Play from now on."""

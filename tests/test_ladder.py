@@ -55,6 +55,17 @@ def test_every_second_picture_may_take_nearly_two_frames():
     assert heard(steps, 1.6 / FPS, 60) == 2
 
 
+@pytest.mark.parametrize(("frames", "step"), [(0.8, 0), (0.9, 1), (1.1, 2), (1.6, 2), (1.8, 3), (9, 3)])
+def test_a_show_too_much_for_a_machine_begins_on_the_step_it_has_its_place_on(frames, step, caplog):
+    steps = Ladder(FPS)
+    steps.expect(frames / FPS, None)
+    assert steps.step == step and len(caplog.records) == (step > 0)
+    assert heard(steps, [lap * frames / FPS for lap in (1, 0.9, 0.9, 0.3)], 5) == step
+    eased = Ladder(FPS, highest=0)
+    eased.expect(frames / FPS, None)
+    assert eased.step == 0
+
+
 def test_after_a_while_of_ease_it_comes_back():
     steps = Ladder(FPS)
     assert heard(steps, 5 / FPS, 2.1) == 1
@@ -116,7 +127,7 @@ def test_where_that_is_slower_it_goes_back_and_the_picture_gives_way():
 def test_what_is_known_to_be_slower_is_not_tried():
     machine = Threads(0.9 / FPS, 5 / FPS)
     steps = Ladder(FPS, switch=machine.switch)
-    steps.threads.other = 1.4 / FPS
+    steps.expect(0.8 / FPS, 1.4 / FPS)
     machine.play(steps, 2.1)
     assert (steps.step, machine.on) == (1, 0)
 

@@ -18,25 +18,44 @@ def three(monkeypatch):
 
 @pytest.fixture
 def taking(monkeypatch):
-    """A picture that takes so many seconds on one thread, and none on more."""
+    """A picture that takes so many seconds, each time anew, on each number of threads."""
     clock = [0.0]
     monkeypatch.setattr(threads.time, "perf_counter", lambda: clock[0])
 
-    def of(seconds):
+    def of(**laps):
+        on = {1: iter(laps.get("one", [])), 3: iter(laps.get("three", []))}
+
         def draw():
-            assert torch.get_num_threads() == 1
-            clock[0] += next(seconds)
+            clock[0] += next(on[torch.get_num_threads()])
 
         return draw
 
     return of
 
 
-@pytest.mark.parametrize(("laps", "told"), [([0.024] * 7, 1), ([0.026] * 7, 3), ([0.5, 0.5, *[0.01] * 5], 1)])
-def test_one_thread_is_enough_if_a_picture_takes_less_than_most_of_a_frame(three, taking, laps, told):
-    assert threads.settle(taking(iter(laps)), 30) == (told, pytest.approx(sorted(laps)[3]))
-    assert torch.get_num_threads() == told
+@pytest.mark.parametrize("laps", [[0.024] * 7, [0.5, 0.5, *[0.01] * 5]])
+def test_one_thread_is_enough_if_a_picture_takes_less_than_most_of_a_frame(three, taking, laps):
+    assert threads.settle(taking(one=laps), 30) == (pytest.approx(sorted(laps)[3]), None)
+    assert torch.get_num_threads() == 1
+
+
+def test_otherwise_it_is_all_of_them(three, taking):
+    told = pytest.approx(0.01), pytest.approx(0.026)
+    assert threads.settle(taking(one=[0.026] * 7, three=[0.01] * 7), 30) == told
+    assert torch.get_num_threads() == 3
+
+
+def test_unless_they_take_longer(three, taking):
+    told = pytest.approx(0.026), pytest.approx(0.2)
+    assert threads.settle(taking(one=[0.026] * 7, three=[0.2] * 7), 30) == told
+    assert torch.get_num_threads() == 1
+
+
+def test_of_one_thread_there_is_no_other_number(three, taking, monkeypatch):
+    monkeypatch.setattr(threads, "ALL", 1)
+    assert threads.settle(taking(one=[0.5] * 7), 30) == (pytest.approx(0.5), None)
 
 
 def test_at_another_rate_a_frame_is_another_time(three, taking):
-    assert threads.settle(taking(iter([0.024] * 7)), 60)[0] == 3
+    threads.settle(taking(one=[0.024] * 7, three=[0.01] * 7), 60)
+    assert torch.get_num_threads() == 3
