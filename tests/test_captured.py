@@ -17,7 +17,7 @@ from instrument import captured
 from instrument.assemble import assemble
 from instrument.captured import Captured
 from instrument.flow import START
-from instrument.networks import tiles
+from instrument.networks import colouring, tiles
 from instrument.patch import read_patch
 from instrument.scene import Scene
 from instrument.show import Show
@@ -82,6 +82,7 @@ def device(monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setattr(captured.torch.cuda, name, stand_in)
     monkeypatch.setattr(tiles, "there_are", lambda: False)  # they are none of torch's operations, and a GPU has none
+    monkeypatch.setattr(colouring, "there_is", lambda: False)
     return CPU
 
 

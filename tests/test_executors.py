@@ -16,7 +16,7 @@ from instrument.assemble import assemble
 from instrument.flow import START
 from instrument.generators import load
 from instrument.generators.stylegan2 import Generator
-from instrument.networks import compiled, llvm, onednn, program, race, tiles
+from instrument.networks import colouring, compiled, llvm, onednn, program, race, tiles
 from instrument.networks.compiled import Compiled
 from instrument.networks.lean import Lean
 from instrument.networks.program import there_is_openvino
@@ -150,13 +150,14 @@ def test_where_there_is_less_to_multiply_on_tiles_layers_go_by_them():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_lean_draws_the_same_where_there_are_no_tiles(monkeypatch, count):
+def test_lean_draws_the_same_where_nothing_can_be_written_for_the_processor(monkeypatch, count):
     plan, styles = prepared(KINDS["wide"], count)
     strength = torch.ones(plan.noisy)
     fast = Lean(plan)(styles, strength, untouched)
     monkeypatch.setattr(tiles, "there_are", lambda: False)
+    monkeypatch.setattr(colouring, "there_is", lambda: False)
     slow = Lean(plan)
-    assert not any(stage.second.on_tiles for stage in slow.stages)
+    assert not any(stage.second.on_tiles or stage.colours.at_once for stage in slow.stages)
     agrees(slow(styles, strength, untouched), fast, 1e-5)
 
 

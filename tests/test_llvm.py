@@ -57,6 +57,15 @@ def test_one_place_or_the_other_is_taken_and_lane_by_lane_one_number():
         assert torch.equal(made[into], x.abs()) and not made[1 - into].any()
 
 
+def test_lanes_of_two_vectors_are_mixed():
+    code = Code(["x", "y"], [], 4)
+    x, y = code.places.values()
+    y.store(x.load().mixed((x + 4).load(), [0, 4, 3, 7]))
+    x, y = torch.arange(8.0), torch.zeros(4)
+    code.compiled()(x.data_ptr(), y.data_ptr())
+    assert y.tolist() == [0, 4, 3, 7]
+
+
 def test_where_there_is_no_llvm_there_are_no_lanes(monkeypatch):
     monkeypatch.setattr(llvm, "binding", None)
     assert llvm.lanes.__wrapped__() == 0

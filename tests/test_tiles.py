@@ -114,7 +114,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_does_not_fit_is_refused_not_read(wrong):
     x, weight, *rest = given(2, 32, 32, 8, 8)
-    with pytest.raises((ValueError, RuntimeError), match=r"tiles are made of torch.float32 \[|expanded size"):
+    with pytest.raises((ValueError, RuntimeError), match=r"expected torch.float32 \[|expanded size"):
         Tiles(weight)(*wrong(x, *rest))
 
 

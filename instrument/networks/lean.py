@@ -4,7 +4,7 @@ The same mathematics as in `simple`, with differences that only change the order
 style is put on the weights or on the maps, whichever are fewer: y = d · conv(x · s, W), d = 1 / ‖W · s‖. The activation's
 gain is put into d, bias and noise, which a leaky rectifier lets pass. What scales a doubled map is put into its filter.
 Weights that stay as they are are laid out for the processor once, where torch can (`onednn`). In float32 a convolution goes
-tile by tile where that is quicker (`tiles`).
+tile by tile where that is quicker (`tiles`), and colours are put on the picture in one go (`colouring`).
 """
 
 import math
@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instrument.networks import onednn, tiles
+from instrument.networks import colouring, onednn, tiles
+from instrument.networks.colouring import Colouring
 from instrument.networks.stylegan2 import Block, Colours, Convolution, Plan, Skip
 from instrument.networks.tiles import Tiles
 from instrument.plugs import Bend
@@ -53,10 +54,9 @@ class Stage:
         self.second = Conv(block.second, precision, 2 * size if block.first else size)
         self.name = block.first.name if block.first else "b4.const"
         self.skip = Past(block.skip, precision) if block.skip else None
-        self.colours = ToColours(block.colours) if block.colours else None
+        self.colours = ToColours(block.colours, block.filter, precision) if block.colours else None
         self.colour_name = block.colours.name if block.colours else ""
         self.second_name = block.second.name
-        self.filter = 4 * block.filter.expand(3, 1, 4, 4).contiguous()
 
     def __call__(
         self, x: Tensor, image: Tensor | None, styles: Tensor, noise: Tensor | None, fresh: bool, bend: Bend
@@ -65,11 +65,8 @@ class Stage:
         x = bend(self.name, self.first(x, styles, None if noise is None else noise[0], fresh) if self.first else x)
         x = self.second(x, styles, None if noise is None else noise[-1], fresh)
         x = bend(self.second_name, x if past is None else past.add_(x))
-        if image is not None:
-            image = F.conv_transpose2d(image, self.filter[: image.shape[1]], stride=2, padding=1, groups=image.shape[1])
         if self.colours:
-            colours = self.colours(x, styles)
-            image = bend(self.colour_name, colours if image is None else colours.add_(image))
+            image = bend(self.colour_name, self.colours(x, styles, image))
         return x, image
 
 
@@ -153,12 +150,24 @@ class Conv:
 
 
 class ToColours:
-    """A block's colours: a styled 1×1 convolution [N, I, h, w] -> [N, 3, h, w]."""
+    """A block's colours: a styled 1×1 convolution [N, I, h, w] -> [N, 3, h, w], and the picture so far, doubled."""
 
-    def __init__(self, layer: Colours) -> None:
+    def __init__(self, layer: Colours, up: Tensor, precision: torch.dtype) -> None:
         self.weight, self.bias, self.style, self.clamp = layer.weight, layer.bias, layer.style, layer.clamp
+        self.filter = 4 * up.expand(len(layer.weight), 1, 4, 4).contiguous()
+        self.at_once = None
+        if precision == torch.float32 and up.device.type == "cpu" and colouring.there_is():
+            self.at_once = Colouring(layer.weight, layer.bias, layer.clamp, up)
 
-    def __call__(self, x: Tensor, styles: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, styles: Tensor, image: Tensor | None) -> Tensor:
+        if image is None:
+            return self.coloured(x, styles)
+        if self.at_once:
+            return self.at_once(x, styles[:, self.style], image)
+        image = F.conv_transpose2d(image, self.filter, stride=2, padding=1, groups=len(self.filter))
+        return self.coloured(x, styles).add_(image)
+
+    def coloured(self, x: Tensor, styles: Tensor) -> Tensor:
         weight = (self.weight * styles[:, None, self.style]).to(x.dtype)  # [N, 3, I]
         flat = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N, h*w, I], a view
         if len(x) == 1:

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
 try:
     from llvmlite import binding, ir
 except (ImportError, OSError):  # it is an extra; it cannot be loaded
@@ -26,6 +30,19 @@ def lanes() -> int:
     """How many numbers this processor works on at a time; 0 where functions cannot be written for it."""
     has = binding.get_host_cpu_features() if binding else {}
     return next((many for name, many in LANES.items() if has.get(name)), 0)
+
+
+def fits(numbers: Tensor, *shape: int) -> None:
+    """ValueError unless these are float32 of that shape, and here: what lies at their address is read in any case."""
+    if numbers.shape != shape or numbers.dtype != torch.float32 or numbers.device.type != "cpu":
+        found = f"{numbers.dtype} {list(numbers.shape)} on {numbers.device}"
+        raise ValueError(f"expected torch.float32 {list(shape)} on cpu, found {found}")
+
+
+def filled(numbers: Tensor, many: int) -> Tensor:
+    """[..., C] as they are read, one after the other: zeros are added, so that C is a multiple of so many."""
+    lacks = -numbers.shape[-1] % many
+    return (F.pad(numbers, [0, lacks]) if lacks else numbers).contiguous().resolve_neg()
 
 
 class Value:
@@ -63,6 +80,11 @@ class Value:
         return self.compared(">=", other)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def mixed(self, other: "Value", lanes: list[int]) -> "Value":
+        """A vector of some of both vectors' lanes, which are counted on from this one's to the other's."""
+        which = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+        return Value(self.code, self.code.build.shuffle_vector(self.made, other.made, which))
 
     def by(self, name: str, other: Any) -> "Value":
         build, other = self.code.build, self.code.value(other, self)

@@ -5,9 +5,7 @@ by the doubling's filter beforehand. In float32; they have no gradients.
 """
 
 import math
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import cache
 from threading import local
 
@@ -17,6 +15,8 @@ from torch import Tensor
 
 from instrument.networks import llvm, winograd
 from instrument.networks.filtering import CHANNELS, LINE, POINTS, SIDE, Shape, between, together, written
+from instrument.networks.llvm import filled, fits
+from instrument.networks.turns import in_turns
 
 FEW, LARGE = 64, 16  # channels for which this pays on maps of any size; rows with which it does for any number of them
 MANY = 128  # channels of which a few more, to fill a vector, cost little
@@ -106,7 +106,9 @@ class Tiles:
             noise = noise.expand(count, -1).contiguous()
             fits(noise, count, down * across)
             fits(strength)
-        x, style, loudness, bias = (filled(numbers) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias))
+        x, style, loudness, bias = (
+            filled(numbers, CHANNELS) for numbers in (x.permute(0, 2, 3, 1), style, loudness, bias)
+        )
         y = x.new_empty(count, down, across, out)
         for i in range(count):
             given = [x[i], y[i], self.weights, style[i], loudness[i], bias, self.limits]
@@ -115,33 +117,19 @@ class Tiles:
         return y[..., : self.out].permute(0, 3, 1, 2)
 
     def work_out(self, given: list[Tensor | None], shape: Shape) -> None:
-        """By as many threads as torch has, each of which takes some rows of tiles whenever it has done its last ones."""
-        threads = torch.get_num_threads()
-        rows = rows_of(shape, threads)
+        """Each thread takes some rows of tiles at a time."""
+        rows = rows_of(shape, torch.get_num_threads())
         *offsets, end = between(shape, rows, self.block)
         down, grain = shape.tiles[0], 0 if given[-1] is None else self.places * shape.results[1]
-        left = deque(range(0, down, rows))
 
-        def work() -> None:  # it holds what is given for as long as a thread is at it
+        def work(turns: Iterator[int]) -> None:  # it holds what is given for as long as a thread is at it
             zeros = memory(end)
             places = [zeros if numbers is None else numbers.data_ptr() for numbers in given]
             places += [zeros + offset for offset in offsets]
-            while left:
-                try:
-                    first = left.popleft()
-                except IndexError:  # another thread was faster
-                    return
+            for first in turns:
                 self.run(*places, *shape, grain, first, min(first + rows, down))
 
-        others = list[Future[None]]()
-        try:
-            others.extend(pool().submit(work) for _ in range(min(threads, len(left)) - 1))
-            work()
-        finally:
-            left.clear()
-            for other in others:
-                if not other.cancel():  # it has begun
-                    other.result()
+        in_turns(range(0, down, rows), work)
 
 
 @cache
@@ -160,21 +148,8 @@ def doubling(weight: Tensor, up: Tensor) -> Tensor:
     return torch.cat([smooth[..., row::2, column::2].flip((2, 3)) for row in range(2) for column in range(2)])
 
 
-def fits(numbers: Tensor, *shape: int) -> None:
-    """ValueError unless these are float32 of that shape, and here: what lies at their address is read in any case."""
-    if numbers.shape != shape or numbers.dtype != torch.float32 or numbers.device.type != "cpu":
-        found = f"{numbers.dtype} {list(numbers.shape)} on {numbers.device}"
-        raise ValueError(f"tiles are made of torch.float32 {list(shape)} on cpu, not of {found}")
-
-
 def lacking(channels: int) -> int:
     return -channels % CHANNELS
-
-
-def filled(numbers: Tensor) -> Tensor:
-    """[..., C], with as many channels more as it lacks."""
-    lacks = lacking(numbers.shape[-1])
-    return F.pad(numbers, [0, lacks]) if lacks else numbers.contiguous().resolve_neg()
 
 
 def memory(size: int) -> int:
@@ -182,8 +157,3 @@ def memory(size: int) -> int:
     if not hasattr(kept, "memory") or len(kept.memory) < size + LINE:
         kept.memory = torch.empty(size + LINE, dtype=torch.uint8)
     return -(-int(kept.memory.data_ptr()) // LINE) * LINE
-
-
-@cache
-def pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), "tiles")
